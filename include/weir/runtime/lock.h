@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Mutexes with a rank.  A thread takes locks in rising rank only; debug builds assert it.  Every rank, what it guards
+ * and how long it may be held stands in the table of src/runtime/README.md; a lock not in it does not exist.
+ */
+
+#include <pthread.h>
+
+enum weir_lock_rank {
+    WEIR_LOCK_RANK_CONTROLLER = 10,
+    WEIR_LOCK_RANK_METADATA_LOG = 20,
+    WEIR_LOCK_RANK_REPLICA_SET = 30,
+    WEIR_LOCK_RANK_COORDINATOR_REGISTRY = 40,
+    WEIR_LOCK_RANK_COORDINATOR_SHARD = 50,
+    WEIR_LOCK_RANK_FETCH_SESSIONS = 55,
+    WEIR_LOCK_RANK_PARTITION = 60,
+    WEIR_LOCK_RANK_LOG = 70,
+    WEIR_LOCK_RANK_LOG_DIR = 75,
+    WEIR_LOCK_RANK_IMAGE = 80,
+    WEIR_LOCK_RANK_MAILBOX = 90,
+    WEIR_LOCK_RANK_TASK_POOL = 95,
+    WEIR_LOCK_RANK_LEAF = 100
+};
+
+struct weir_lock {
+    pthread_mutex_t mutex;
+    enum weir_lock_rank rank;
+};
+
+void weir_lock_init(struct weir_lock *lock, enum weir_lock_rank rank);
+void weir_lock_done(struct weir_lock *lock);
+void weir_lock_take(struct weir_lock *lock);
+/* False when somebody holds it. */
+_Bool weir_lock_try(struct weir_lock *lock);
+void weir_lock_release(struct weir_lock *lock);
+/* For preconditions: asserts that the calling thread holds it (debug builds; nothing otherwise). */
+void weir_lock_assert_held(const struct weir_lock *lock);

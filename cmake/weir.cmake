@@ -9,6 +9,10 @@ target_compile_options(weir_options INTERFACE
     -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
     -Wswitch-enum -Wvla -Wformat=2 -Wundef -fno-strict-aliasing
     -fstack-protector-strong -fPIE)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    # Texts for people are cut on purpose where they do not fit.
+    target_compile_options(weir_options INTERFACE -Wno-format-truncation)
+endif()
 target_link_options(weir_options INTERFACE -pie -Wl,-z,relro,-z,now)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
     target_compile_options(weir_options INTERFACE -O2 -g1 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Bump memory with one lifetime: everything that belongs to a request is taken from its arena and dropped at once.
- * Not thread-safe; an arena belongs to one thread at a time.  Memory is aligned to 16 bytes and not zeroed unless the
- * function says so.  The limit makes "out of memory" an ordinary, testable answer.
+ * Bump memory with one lifetime: everything that belongs to a request is taken from its arena and
+ * dropped at once. Not thread-safe; an arena belongs to one thread at a time.  Memory is aligned to
+ * 16 bytes and not zeroed unless the function says so.  The limit makes "out of memory" an
+ * ordinary, testable answer.
  */
 
 #include "weir/base/slice.h"
@@ -38,4 +39,5 @@ WEIR_MUST_CHECK enum weir_status weir_arena_copy(struct weir_arena *arena, struc
                                                  struct weir_slice *out);
 
 /* printf into the arena; the null slice when memory is out. */
-struct weir_slice weir_arena_printf(struct weir_arena *arena, const char *format, ...) WEIR_PRINTF(2, 3);
+struct weir_slice weir_arena_printf(struct weir_arena *arena, const char *format, ...)
+    WEIR_PRINTF(2, 3);

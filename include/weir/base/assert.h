@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Assertions for errors of the programmer: preconditions, postconditions, states.  They stay on in release builds.
- * Never use them on bytes from a peer, a disk or a config file.
+ * Assertions for errors of the programmer: preconditions, postconditions, states.  They stay on in
+ * release builds. Never use them on bytes from a peer, a disk or a config file.
  */
 
 #include <assert.h>

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A growing byte buffer with a maximum.  Sticky: after the first failed append nothing more is added and
- * weir_buf_status() tells why, so callers check once at the end.  Zero-initialised is an empty buffer without a limit.
- * Owned by one thread at a time.
+ * A growing byte buffer with a maximum.  Sticky: after the first failed append nothing more is
+ * added and weir_buf_status() tells why, so callers check once at the end.  Zero-initialised is an
+ * empty buffer without a limit. Owned by one thread at a time.
  */
 
 #include "weir/base/slice.h"
@@ -24,8 +24,8 @@ void weir_buf_done(struct weir_buf *buf);
 /* Empty again, status OK, memory kept. */
 void weir_buf_clear(struct weir_buf *buf);
 
-/* Room for size more bytes at the end, already counted in buf->size; NULL on failure (and the status is set).
- * The pointer is valid until the next call. */
+/* Room for size more bytes at the end, already counted in buf->size; NULL on failure (and the
+ * status is set). The pointer is valid until the next call. */
 uint8_t *weir_buf_extend(struct weir_buf *buf, size_t size);
 
 void weir_buf_append(struct weir_buf *buf, const void *data, size_t size);

@@ -75,4 +75,5 @@ static inline void weir_put_i64(void *at, int64_t value)
     weir_put_u64(at, (uint64_t)value);
 }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weir is built for little-endian machines");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "weir is built for little-endian machines");

@@ -20,7 +20,8 @@ struct weir_heap {
 
 void weir_heap_done(struct weir_heap *heap);
 /* Puts the node in, or moves it when it is in already.  NO_MEMORY only when it was not. */
-WEIR_MUST_CHECK enum weir_status weir_heap_set(struct weir_heap *heap, struct weir_heap_node *node, int64_t key);
+WEIR_MUST_CHECK enum weir_status weir_heap_set(struct weir_heap *heap, struct weir_heap_node *node,
+                                               int64_t key);
 /* Nothing happens when it is not in. */
 void weir_heap_remove(struct weir_heap *heap, struct weir_heap_node *node);
 /* The node with the least key, or NULL. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Arithmetic on sizes that come from outside: false means it does not fit, and *out is untouched. */
+/* Arithmetic on sizes that come from outside: false means it does not fit, and *out is untouched.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,4 +26,5 @@ static inline bool weir_mul_size(size_t a, size_t b, size_t *out)
 }
 
 #define WEIR_ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define WEIR_CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+#define WEIR_CONTAINER_OF(pointer, type, member)                                                   \
+    ((type *)((char *)(pointer)-offsetof(type, member)))

@@ -6,9 +6,9 @@
  *
  *     WEIR_LOG_WARN(log, "segment_tail_cut", WEIR_STR("dir", dir), WEIR_I64("from_bytes", from));
  *
- * gives "2026-01-31T12:00:00.000Z WARN segment_tail_cut dir=/data/t-0 from_bytes=4096".  Text from outside is escaped
- * and cut.  The sink is handed in and may be called from any thread; it takes one whole line at a time.  A NULL log
- * drops everything, so library code can be used without one.
+ * gives "2026-01-31T12:00:00.000Z WARN segment_tail_cut dir=/data/t-0 from_bytes=4096".  Text from
+ * outside is escaped and cut.  The sink is handed in and may be called from any thread; it takes
+ * one whole line at a time.  A NULL log drops everything, so library code can be used without one.
  */
 
 #include "weir/base/slice.h"
@@ -16,7 +16,13 @@
 
 #include <stdint.h>
 
-enum weir_log_level { WEIR_LOG_LEVEL_ERROR, WEIR_LOG_LEVEL_WARN, WEIR_LOG_LEVEL_INFO, WEIR_LOG_LEVEL_DEBUG, WEIR_LOG_LEVEL_TRACE };
+enum weir_log_level {
+    WEIR_LOG_LEVEL_ERROR,
+    WEIR_LOG_LEVEL_WARN,
+    WEIR_LOG_LEVEL_INFO,
+    WEIR_LOG_LEVEL_DEBUG,
+    WEIR_LOG_LEVEL_TRACE
+};
 
 enum weir_log_field_type { WEIR_LOG_FIELD_STR, WEIR_LOG_FIELD_I64, WEIR_LOG_FIELD_F64 };
 
@@ -46,7 +52,8 @@ void weir_log_event(const struct weir_log *log, enum weir_log_level level, const
 const char *weir_log_level_name(enum weir_log_level level);
 
 #define WEIR_STR(field, text)                                                                      \
-    ((struct weir_log_field){.name = (field), .type = WEIR_LOG_FIELD_STR, .str = weir_slice_str(text)})
+    ((struct weir_log_field){                                                                      \
+        .name = (field), .type = WEIR_LOG_FIELD_STR, .str = weir_slice_str(text)})
 #define WEIR_BYTES(field, slice)                                                                   \
     ((struct weir_log_field){.name = (field), .type = WEIR_LOG_FIELD_STR, .str = (slice)})
 #define WEIR_I64(field, number)                                                                    \
@@ -55,14 +62,20 @@ const char *weir_log_level_name(enum weir_log_level level);
     ((struct weir_log_field){.name = (field), .type = WEIR_LOG_FIELD_F64, .f64 = (double)(number)})
 
 #define WEIR_LOG_EVENT(log, level, event, ...)                                                     \
-    weir_log_event((log), (level), (event), (const struct weir_log_field[]){{0}, ##__VA_ARGS__} + 1, \
+    weir_log_event((log), (level), (event),                                                        \
+                   (const struct weir_log_field[]){{0}, ##__VA_ARGS__} + 1,                        \
                    sizeof((const struct weir_log_field[]){{0}, ##__VA_ARGS__}) /                   \
                            sizeof(struct weir_log_field) -                                         \
                        1)
-#define WEIR_LOG_ERROR(log, event, ...) WEIR_LOG_EVENT(log, WEIR_LOG_LEVEL_ERROR, event, ##__VA_ARGS__)
-#define WEIR_LOG_WARN(log, event, ...)  WEIR_LOG_EVENT(log, WEIR_LOG_LEVEL_WARN, event, ##__VA_ARGS__)
-#define WEIR_LOG_INFO(log, event, ...)  WEIR_LOG_EVENT(log, WEIR_LOG_LEVEL_INFO, event, ##__VA_ARGS__)
-#define WEIR_LOG_DEBUG(log, event, ...) WEIR_LOG_EVENT(log, WEIR_LOG_LEVEL_DEBUG, event, ##__VA_ARGS__)
+#define WEIR_LOG_ERROR(log, event, ...)                                                            \
+    WEIR_LOG_EVENT(log, WEIR_LOG_LEVEL_ERROR, event, ##__VA_ARGS__)
+#define WEIR_LOG_WARN(log, event, ...)                                                             \
+    WEIR_LOG_EVENT(log, WEIR_LOG_LEVEL_WARN, event, ##__VA_ARGS__)
+#define WEIR_LOG_INFO(log, event, ...)                                                             \
+    WEIR_LOG_EVENT(log, WEIR_LOG_LEVEL_INFO, event, ##__VA_ARGS__)
+#define WEIR_LOG_DEBUG(log, event, ...)                                                            \
+    WEIR_LOG_EVENT(log, WEIR_LOG_LEVEL_DEBUG, event, ##__VA_ARGS__)
 
-/* At most one line an interval: true when this one may be written; *next_ms is the caller's own state, zero at first. */
+/* At most one line an interval: true when this one may be written; *next_ms is the caller's own
+ * state, zero at first. */
 bool weir_log_allow(int64_t *next_ms, int64_t now_ms, int64_t interval_ms);

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * A borrowed run of bytes: strings, keys, record sets.  It owns nothing; whoever made it says how long it lives.
- * data == NULL is Kafka's null; an empty string has a non-NULL pointer and size 0.  Public value struct.
+ * A borrowed run of bytes: strings, keys, record sets.  It owns nothing; whoever made it says how
+ * long it lives. data == NULL is Kafka's null; an empty string has a non-NULL pointer and size 0.
+ * Public value struct.
  */
 
 #include <stdbool.h>
@@ -16,10 +17,11 @@ struct weir_slice {
     size_t size;
 };
 
-#define WEIR_NULL_SLICE ((struct weir_slice){NULL, 0})
+#define WEIR_NULL_SLICE  ((struct weir_slice){NULL, 0})
 #define WEIR_EMPTY_SLICE ((struct weir_slice){(const uint8_t *)"", 0})
 /* For string literals only. */
-#define WEIR_SLICE(literal) ((struct weir_slice){(const uint8_t *)("" literal), sizeof(literal) - 1})
+#define WEIR_SLICE(literal)                                                                        \
+    ((struct weir_slice){(const uint8_t *)("" literal), sizeof(literal) - 1})
 
 /* printf("%.*s", WEIR_SLICE_ARGS(s)) */
 #define WEIR_SLICE_ARGS(slice) (int)(slice).size, (const char *)(slice).data
@@ -53,7 +55,8 @@ static inline bool weir_slice_is(struct weir_slice slice, const char *text)
 /* Bytewise, shorter first among equals; the order Java gives to ASCII strings. */
 int weir_slice_compare(struct weir_slice a, struct weir_slice b);
 
-/* A NUL-terminated copy from malloc, the caller frees it; NULL when memory is out.  Inner NULs end the C string early. */
+/* A NUL-terminated copy from malloc, the caller frees it; NULL when memory is out.  Inner NULs end
+ * the C string early. */
 char *weir_slice_to_cstr(struct weir_slice slice);
 
 /* XXH3, 64 bits; for hash tables in memory, not for the wire or the disk. */

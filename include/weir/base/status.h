@@ -4,32 +4,34 @@
 /*
  * Results of everything in weir that can fail, and the text that goes with them.
  *
- * enum weir_status says what happened, struct weir_detail says it in words for a person.  Zero is success.  The second
- * half of the list are Kafka's own conditions, named as Kafka names them; which number goes on the wire is chosen in
- * api/errors.c and nowhere else.  Value types; usable from any thread.
+ * enum weir_status says what happened, struct weir_detail says it in words for a person.  Zero is
+ * success.  The second half of the list are Kafka's own conditions, named as Kafka names them;
+ * which number goes on the wire is chosen in api/errors.c and nowhere else.  Value types; usable
+ * from any thread.
  */
 
 #include <stddef.h>
 
 #define WEIR_MUST_CHECK __attribute__((warn_unused_result))
-#define WEIR_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
+#define WEIR_PRINTF(format_index, first_index)                                                     \
+    __attribute__((format(printf, format_index, first_index)))
 
 #define WEIR_STATUS_LIST(X)                                                                        \
     /* weir's own */                                                                               \
     X(OK)                                                                                          \
-    X(NO_MEMORY)       /* the allocation failed, or a limit on memory was reached */               \
-    X(INVALID)         /* the caller's bytes or arguments are not what the rule asks for */        \
-    X(CORRUPT)         /* stored or received bytes contradict themselves (CRC, lengths) */         \
-    X(TRUNCATED)       /* the bytes end before the thing they hold */                              \
-    X(IO_ERROR)        /* the operating system refused a read, write or sync */                    \
-    X(NO_SPACE)        /* ENOSPC or EDQUOT */                                                      \
+    X(NO_MEMORY) /* the allocation failed, or a limit on memory was reached */                     \
+    X(INVALID)   /* the caller's bytes or arguments are not what the rule asks for */              \
+    X(CORRUPT)   /* stored or received bytes contradict themselves (CRC, lengths) */               \
+    X(TRUNCATED) /* the bytes end before the thing they hold */                                    \
+    X(IO_ERROR)  /* the operating system refused a read, write or sync */                          \
+    X(NO_SPACE)  /* ENOSPC or EDQUOT */                                                            \
     X(NOT_FOUND)                                                                                   \
     X(EXISTS)                                                                                      \
-    X(BUSY)            /* somebody else holds it */                                                \
-    X(LIMIT)           /* a configured maximum was reached */                                      \
-    X(CLOSED)          /* the object is shut or shutting down */                                   \
+    X(BUSY)   /* somebody else holds it */                                                         \
+    X(LIMIT)  /* a configured maximum was reached */                                               \
+    X(CLOSED) /* the object is shut or shutting down */                                            \
     X(UNSUPPORTED)                                                                                 \
-    X(PENDING)         /* accepted; the result comes later through a callback */                   \
+    X(PENDING) /* accepted; the result comes later through a callback */                           \
     X(TIMED_OUT)                                                                                   \
     /* Kafka's conditions */                                                                       \
     X(UNKNOWN_SERVER_ERROR)                                                                        \
@@ -156,10 +158,12 @@ struct weir_detail {
 /* Replaces the text.  Cut, never overflown, when it is too long. */
 void weir_detail_set(struct weir_detail *detail, const char *format, ...) WEIR_PRINTF(2, 3);
 
-/* Puts a few words before the text that is there ("<words>: <text>"); a level of the call stack does it at most once. */
+/* Puts a few words before the text that is there ("<words>: <text>"); a level of the call stack
+ * does it at most once. */
 void weir_detail_prefix(struct weir_detail *detail, const char *format, ...) WEIR_PRINTF(2, 3);
 
-/* Like weir_detail_set, followed by ": " and the text of errno; returns NO_SPACE, NOT_FOUND, EXISTS, BUSY, NO_MEMORY
- * or IO_ERROR as that errno says.  saved_errno is passed so that clean-up between the failure and this cannot change it. */
-enum weir_status weir_detail_errno(struct weir_detail *detail, int saved_errno, const char *format, ...)
-    WEIR_PRINTF(3, 4);
+/* Like weir_detail_set, followed by ": " and the text of errno; returns NO_SPACE, NOT_FOUND,
+ * EXISTS, BUSY, NO_MEMORY or IO_ERROR as that errno says.  saved_errno is passed so that clean-up
+ * between the failure and this cannot change it. */
+enum weir_status weir_detail_errno(struct weir_detail *detail, int saved_errno, const char *format,
+                                   ...) WEIR_PRINTF(3, 4);

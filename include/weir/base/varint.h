@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Variable-length integers: 7 bits a byte, low bits first, the top bit says "more follows".  Unsigned ones are used by
- * flexible messages (KIP-482), zig-zag ones inside records.
+ * Variable-length integers: 7 bits a byte, low bits first, the top bit says "more follows".
+ * Unsigned ones are used by flexible messages (KIP-482), zig-zag ones inside records.
  */
 
 #include <stddef.h>

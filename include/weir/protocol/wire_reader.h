@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * Reads Kafka's wire types from a run of bytes.  Sticky: after the first bad read every read returns zero (or null) and
- * weir_reader_status() tells why; check it once per message, and before each loop bounded by a count that was read.
- * Strings and bytes come out as slices into the input; arrays are allocated from the arena, never more elements than
- * the bytes that are left could hold.  Owned by one thread; input and arena are borrowed.
+ * Reads Kafka's wire types from a run of bytes.  Sticky: after the first bad read every read
+ * returns zero (or null) and weir_reader_status() tells why; check it once per message, and before
+ * each loop bounded by a count that was read. Strings and bytes come out as slices into the input;
+ * arrays are allocated from the arena, never more elements than the bytes that are left could hold.
+ * Owned by one thread; input and arena are borrowed.
  */
 
 #include "weir/base/arena.h"
@@ -20,7 +21,8 @@ struct weir_reader {
     enum weir_status status; /* OK, TRUNCATED, INVALID or NO_MEMORY */
 };
 
-void weir_reader_init(struct weir_reader *reader, struct weir_slice input, struct weir_arena *arena);
+void weir_reader_init(struct weir_reader *reader, struct weir_slice input,
+                      struct weir_arena *arena);
 
 static inline enum weir_status weir_reader_status(const struct weir_reader *reader)
 {
@@ -51,13 +53,13 @@ int64_t weir_read_varlong(struct weir_reader *reader); /* zig-zag */
 /* size bytes as a slice into the input. */
 struct weir_slice weir_read_raw(struct weir_reader *reader, size_t size);
 
-/* Strings (int16 length, or uvarint length + 1 when flexible) and bytes (int32, or uvarint + 1).  A null where it is not
- * allowed is INVALID. */
+/* Strings (int16 length, or uvarint length + 1 when flexible) and bytes (int32, or uvarint + 1).  A
+ * null where it is not allowed is INVALID. */
 struct weir_slice weir_read_string(struct weir_reader *reader, bool flexible, bool nullable);
 struct weir_slice weir_read_bytes(struct weir_reader *reader, bool flexible, bool nullable);
 
-/* The count of an array (int32, or uvarint + 1), checked: element_bytes_min * count must fit in what is left.
- * -1 is null (INVALID unless nullable). */
+/* The count of an array (int32, or uvarint + 1), checked: element_bytes_min * count must fit in
+ * what is left. -1 is null (INVALID unless nullable). */
 int32_t weir_read_array_count(struct weir_reader *reader, bool flexible, bool nullable,
                               size_t element_bytes_min);
 

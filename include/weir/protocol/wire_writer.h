@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Writes Kafka's wire types into a growing buffer.  Sticky like the reader: check weir_writer_status() once at the end.
- * Record sets that lie in files are not copied: the writer notes a splice, the place in the output where the bytes of
- * a source belong, and the connection sends them from there.  Owned by one thread; the buffer is borrowed.
+ * Writes Kafka's wire types into a growing buffer.  Sticky like the reader: check
+ * weir_writer_status() once at the end. Record sets that lie in files are not copied: the writer
+ * notes a splice, the place in the output where the bytes of a source belong, and the connection
+ * sends them from there.  Owned by one thread; the buffer is borrowed.
  */
 
 #include "weir/base/buf.h"
@@ -12,8 +13,9 @@
 #include "weir/base/status.h"
 #include "weir/base/uuid.h"
 
-/* The type of fields called "records".  bytes, then the bytes of the sources, in order.  Null: no data and no sources.
- * A source is opaque here (the server takes it for a struct weir_file_range); size is how many bytes it stands for. */
+/* The type of fields called "records".  bytes, then the bytes of the sources, in order.  Null: no
+ * data and no sources. A source is opaque here (the server takes it for a struct weir_file_range);
+ * size is how many bytes it stands for. */
 struct weir_records_source {
     void *source;
     size_t size;
@@ -32,7 +34,8 @@ struct weir_splice {
 
 struct weir_writer {
     struct weir_buf *buf;
-    struct weir_splice *splices; /* malloc'ed, owned until weir_writer_done or taken by the server */
+    struct weir_splice
+        *splices; /* malloc'ed, owned until weir_writer_done or taken by the server */
     size_t splice_count;
     size_t splice_capacity;
     size_t spliced_bytes;
@@ -64,9 +67,13 @@ void weir_write_varlong(struct weir_writer *writer, int64_t value);
 void weir_write_raw(struct weir_writer *writer, struct weir_slice bytes);
 
 /* Null slices are written as null when nullable, and make the writer fail (INVALID) when not. */
-void weir_write_string(struct weir_writer *writer, struct weir_slice value, bool flexible, bool nullable);
-void weir_write_bytes(struct weir_writer *writer, struct weir_slice value, bool flexible, bool nullable);
-void weir_write_records(struct weir_writer *writer, struct weir_records value, bool flexible, bool nullable);
+void weir_write_string(struct weir_writer *writer, struct weir_slice value, bool flexible,
+                       bool nullable);
+void weir_write_bytes(struct weir_writer *writer, struct weir_slice value, bool flexible,
+                      bool nullable);
+void weir_write_records(struct weir_writer *writer, struct weir_records value, bool flexible,
+                        bool nullable);
 
 /* count -1 is null. */
-void weir_write_array_count(struct weir_writer *writer, int32_t count, bool flexible, bool nullable);
+void weir_write_array_count(struct weir_writer *writer, int32_t count, bool flexible,
+                            bool nullable);

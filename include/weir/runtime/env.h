@@ -2,13 +2,15 @@
 #pragma once
 
 /*
- * The seam to the world: clock, randomness and files as a table of functions.  env_posix.c is the real one; the tests'
- * one has a clock that is stepped, and a disk that can fail any call, run full and lose what was not synced.  Code above
- * this folder never calls the C library for these things.  (Sockets, the fourth part of the seam, are in socket.h.)
+ * The seam to the world: clock, randomness and files as a table of functions.  env_posix.c is the
+ * real one; the tests' one has a clock that is stepped, and a disk that can fail any call, run full
+ * and lose what was not synced.  Code above this folder never calls the C library for these things.
+ * (Sockets, the fourth part of the seam, are in socket.h.)
  *
- * The table is immutable after start and may be used from any thread.  A struct weir_file may be read from any thread at
- * once; writes to one file are serialised by its owner.  Paths are NUL-terminated, relative ones are relative to the
- * process.  File calls block: no event loop may call sync, open, unlink or rename (DESIGN.md, "The way of one request").
+ * The table is immutable after start and may be used from any thread.  A struct weir_file may be
+ * read from any thread at once; writes to one file are serialised by its owner.  Paths are
+ * NUL-terminated, relative ones are relative to the process.  File calls block: no event loop may
+ * call sync, open, unlink or rename (DESIGN.md, "The way of one request").
  */
 
 #include "weir/base/slice.h"
@@ -33,12 +35,13 @@ struct weir_file_info {
     bool is_directory;
 };
 
-/* Called for each entry but "." and ".."; the name lives during the call only.  Anything but OK ends the listing. */
+/* Called for each entry but "." and ".."; the name lives during the call only.  Anything but OK
+ * ends the listing. */
 typedef enum weir_status weir_list_entry(void *context, const char *name);
 
 struct weir_env_ops {
-    int64_t (*wall_ms)(void *env);      /* Unix time, may jump */
-    int64_t (*monotonic_ns)(void *env); /* never goes back */
+    int64_t (*wall_ms)(void *env);                     /* Unix time, may jump */
+    int64_t (*monotonic_ns)(void *env);                /* never goes back */
     void (*random)(void *env, void *out, size_t size); /* fit for keys and ids */
 
     enum weir_status (*open)(void *env, const char *path, unsigned flags, struct weir_file **out,
@@ -52,8 +55,8 @@ struct weir_env_ops {
                              struct weir_detail *detail);
     enum weir_status (*truncate)(void *env, struct weir_file *file, uint64_t size_bytes,
                                  struct weir_detail *detail);
-    enum weir_status (*reserve)(void *env, struct weir_file *file, uint64_t file_pos, uint64_t size_bytes,
-                                struct weir_detail *detail);
+    enum weir_status (*reserve)(void *env, struct weir_file *file, uint64_t file_pos,
+                                uint64_t size_bytes, struct weir_detail *detail);
     enum weir_status (*file_size)(void *env, struct weir_file *file, uint64_t *out,
                                   struct weir_detail *detail);
     int (*native_fd)(void *env, struct weir_file *file);
@@ -61,7 +64,8 @@ struct weir_env_ops {
 
     enum weir_status (*info)(void *env, const char *path, struct weir_file_info *out,
                              struct weir_detail *detail);
-    enum weir_status (*rename)(void *env, const char *from, const char *to, struct weir_detail *detail);
+    enum weir_status (*rename)(void *env, const char *from, const char *to,
+                               struct weir_detail *detail);
     enum weir_status (*remove_file)(void *env, const char *path, struct weir_detail *detail);
     enum weir_status (*make_dir)(void *env, const char *path, struct weir_detail *detail);
     enum weir_status (*remove_dir)(void *env, const char *path, struct weir_detail *detail);
@@ -103,8 +107,9 @@ static inline void weir_env_random(struct weir_env *env, void *out, size_t size)
 }
 
 /* NOT_FOUND, EXISTS, NO_SPACE or IO_ERROR. The caller closes *out. */
-WEIR_MUST_CHECK static inline enum weir_status weir_file_open(struct weir_env *env, const char *path,
-                                                              unsigned flags, struct weir_file **out,
+WEIR_MUST_CHECK static inline enum weir_status weir_file_open(struct weir_env *env,
+                                                              const char *path, unsigned flags,
+                                                              struct weir_file **out,
                                                               struct weir_detail *detail)
 {
     return env->ops->open(env->context, path, flags, out, detail);
@@ -119,45 +124,51 @@ static inline void weir_file_close(struct weir_env *env, struct weir_file *file)
 
 /* Reads up to size bytes; fewer only at the end of the file. */
 WEIR_MUST_CHECK static inline enum weir_status
-weir_file_read_at(struct weir_env *env, struct weir_file *file, void *into, size_t size, uint64_t file_pos,
-                  size_t *out_read, struct weir_detail *detail)
+weir_file_read_at(struct weir_env *env, struct weir_file *file, void *into, size_t size,
+                  uint64_t file_pos, size_t *out_read, struct weir_detail *detail)
 {
     return env->ops->read_at(env->context, file, into, size, file_pos, out_read, detail);
 }
 
-/* Writes all parts one behind the other, or fails; after a failure the file may hold any prefix of them. */
+/* Writes all parts one behind the other, or fails; after a failure the file may hold any prefix of
+ * them. */
 WEIR_MUST_CHECK static inline enum weir_status
-weir_file_write_at(struct weir_env *env, struct weir_file *file, const struct weir_slice *parts, size_t count,
-                   uint64_t file_pos, struct weir_detail *detail)
+weir_file_write_at(struct weir_env *env, struct weir_file *file, const struct weir_slice *parts,
+                   size_t count, uint64_t file_pos, struct weir_detail *detail)
 {
     return env->ops->write_at(env->context, file, parts, count, file_pos, detail);
 }
 
-/* fdatasync, or fsync when with_metadata.  A failure is final: never sync the same file again as if it had worked. */
-WEIR_MUST_CHECK static inline enum weir_status weir_file_sync(struct weir_env *env, struct weir_file *file,
-                                                              bool with_metadata, struct weir_detail *detail)
+/* fdatasync, or fsync when with_metadata.  A failure is final: never sync the same file again as if
+ * it had worked. */
+WEIR_MUST_CHECK static inline enum weir_status weir_file_sync(struct weir_env *env,
+                                                              struct weir_file *file,
+                                                              bool with_metadata,
+                                                              struct weir_detail *detail)
 {
     return env->ops->sync(env->context, file, with_metadata, detail);
 }
 
-WEIR_MUST_CHECK static inline enum weir_status weir_file_truncate(struct weir_env *env, struct weir_file *file,
+WEIR_MUST_CHECK static inline enum weir_status weir_file_truncate(struct weir_env *env,
+                                                                  struct weir_file *file,
                                                                   uint64_t size_bytes,
                                                                   struct weir_detail *detail)
 {
     return env->ops->truncate(env->context, file, size_bytes, detail);
 }
 
-/* Asks for disk space ahead of the end without changing the file's length (FALLOC_FL_KEEP_SIZE).  UNSUPPORTED is
- * harmless. */
-WEIR_MUST_CHECK static inline enum weir_status weir_file_reserve(struct weir_env *env, struct weir_file *file,
-                                                                 uint64_t file_pos, uint64_t size_bytes,
-                                                                 struct weir_detail *detail)
+/* Asks for disk space ahead of the end without changing the file's length (FALLOC_FL_KEEP_SIZE).
+ * UNSUPPORTED is harmless. */
+WEIR_MUST_CHECK static inline enum weir_status
+weir_file_reserve(struct weir_env *env, struct weir_file *file, uint64_t file_pos,
+                  uint64_t size_bytes, struct weir_detail *detail)
 {
     return env->ops->reserve(env->context, file, file_pos, size_bytes, detail);
 }
 
-WEIR_MUST_CHECK static inline enum weir_status weir_file_size(struct weir_env *env, struct weir_file *file,
-                                                              uint64_t *out, struct weir_detail *detail)
+WEIR_MUST_CHECK static inline enum weir_status weir_file_size(struct weir_env *env,
+                                                              struct weir_file *file, uint64_t *out,
+                                                              struct weir_detail *detail)
 {
     return env->ops->file_size(env->context, file, out, detail);
 }
@@ -168,15 +179,16 @@ static inline int weir_file_native_fd(struct weir_env *env, struct weir_file *fi
     return env->ops->native_fd(env->context, file);
 }
 
-/* POSIX write lock over the whole file, which Java's FileChannel.lock honours; BUSY when another process has it.
- * Held until the file is closed. */
-WEIR_MUST_CHECK static inline enum weir_status weir_file_lock(struct weir_env *env, struct weir_file *file,
-                                                              struct weir_detail *detail)
+/* POSIX write lock over the whole file, which Java's FileChannel.lock honours; BUSY when another
+ * process has it. Held until the file is closed. */
+WEIR_MUST_CHECK static inline enum weir_status
+weir_file_lock(struct weir_env *env, struct weir_file *file, struct weir_detail *detail)
 {
     return env->ops->lock(env->context, file, detail);
 }
 
-WEIR_MUST_CHECK static inline enum weir_status weir_path_info(struct weir_env *env, const char *path,
+WEIR_MUST_CHECK static inline enum weir_status weir_path_info(struct weir_env *env,
+                                                              const char *path,
                                                               struct weir_file_info *out,
                                                               struct weir_detail *detail)
 {
@@ -184,14 +196,14 @@ WEIR_MUST_CHECK static inline enum weir_status weir_path_info(struct weir_env *e
 }
 
 /* Replaces the target.  Durable only after weir_dir_sync on the parent. */
-WEIR_MUST_CHECK static inline enum weir_status weir_path_rename(struct weir_env *env, const char *from,
-                                                                const char *to, struct weir_detail *detail)
+WEIR_MUST_CHECK static inline enum weir_status
+weir_path_rename(struct weir_env *env, const char *from, const char *to, struct weir_detail *detail)
 {
     return env->ops->rename(env->context, from, to, detail);
 }
 
-WEIR_MUST_CHECK static inline enum weir_status weir_path_remove(struct weir_env *env, const char *path,
-                                                                struct weir_detail *detail)
+WEIR_MUST_CHECK static inline enum weir_status
+weir_path_remove(struct weir_env *env, const char *path, struct weir_detail *detail)
 {
     return env->ops->remove_file(env->context, path, detail);
 }
@@ -204,8 +216,8 @@ WEIR_MUST_CHECK static inline enum weir_status weir_dir_make(struct weir_env *en
 }
 
 /* The directory must be empty. */
-WEIR_MUST_CHECK static inline enum weir_status weir_dir_remove(struct weir_env *env, const char *path,
-                                                               struct weir_detail *detail)
+WEIR_MUST_CHECK static inline enum weir_status
+weir_dir_remove(struct weir_env *env, const char *path, struct weir_detail *detail)
 {
     return env->ops->remove_dir(env->context, path, detail);
 }
@@ -223,7 +235,8 @@ WEIR_MUST_CHECK static inline enum weir_status weir_dir_list(struct weir_env *en
     return env->ops->list_dir(env->context, path, entry, context, detail);
 }
 
-WEIR_MUST_CHECK static inline enum weir_status weir_path_set_modified(struct weir_env *env, const char *path,
+WEIR_MUST_CHECK static inline enum weir_status weir_path_set_modified(struct weir_env *env,
+                                                                      const char *path,
                                                                       int64_t modified_ms,
                                                                       struct weir_detail *detail)
 {
@@ -231,10 +244,9 @@ WEIR_MUST_CHECK static inline enum weir_status weir_path_set_modified(struct wei
 }
 
 /* Size of, and free bytes for this user on, the file system that holds path. */
-WEIR_MUST_CHECK static inline enum weir_status weir_path_space(struct weir_env *env, const char *path,
-                                                               uint64_t *out_total_bytes,
-                                                               uint64_t *out_free_bytes,
-                                                               struct weir_detail *detail)
+WEIR_MUST_CHECK static inline enum weir_status
+weir_path_space(struct weir_env *env, const char *path, uint64_t *out_total_bytes,
+                uint64_t *out_free_bytes, struct weir_detail *detail)
 {
     return env->ops->space(env->context, path, out_total_bytes, out_free_bytes, detail);
 }

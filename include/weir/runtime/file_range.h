@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * A run of bytes inside an open file that is to be sent as it is (sendfile).  The range keeps the file open through
- * its owner until release is called, once, from whichever thread sent or dropped the last byte.  Public value struct.
+ * A run of bytes inside an open file that is to be sent as it is (sendfile).  The range keeps the
+ * file open through its owner until release is called, once, from whichever thread sent or dropped
+ * the last byte.  Public value struct.
  */
 
 #include "weir/runtime/env.h"

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Mutexes with a rank.  A thread takes locks in rising rank only; debug builds assert it.  Every rank, what it guards
- * and how long it may be held stands in the table of src/runtime/README.md; a lock not in it does not exist.
+ * Mutexes with a rank.  A thread takes locks in rising rank only; debug builds assert it.  Every
+ * rank, what it guards and how long it may be held stands in the table of src/runtime/README.md; a
+ * lock not in it does not exist.
  */
 
 #include <pthread.h>

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * One thread, one event loop, its mailbox and its timers.  A turn does, in this order: mailbox, timers, ready sockets
- * (their handlers run inline), the end-of-turn hooks (coalesced appends, then writes).  Except for weir_loop_post all
- * functions are called on the loop's own thread, or before it starts.
+ * One thread, one event loop, its mailbox and its timers.  A turn does, in this order: mailbox,
+ * timers, ready sockets (their handlers run inline), the end-of-turn hooks (coalesced appends, then
+ * writes).  Except for weir_loop_post all functions are called on the loop's own thread, or before
+ * it starts.
  *
- * Messages carry ownership: the sender forgets the pointer.  A message is intrusive, so posting never allocates and
- * never fails.  The mailbox wakes the loop with one eventfd write per batch.
+ * Messages carry ownership: the sender forgets the pointer.  A message is intrusive, so posting
+ * never allocates and never fails.  The mailbox wakes the loop with one eventfd write per batch.
  */
 
 #include "weir/base/heap.h"
@@ -18,7 +19,8 @@ struct weir_loop;
 
 struct weir_message {
     struct weir_message *next;
-    void (*run)(struct weir_message *message); /* on the loop's thread; owns the message from here on */
+    void (*run)(
+        struct weir_message *message); /* on the loop's thread; owns the message from here on */
 };
 
 /* A timer lives inside its owner; zero-initialised is "not set". */
@@ -38,13 +40,15 @@ enum { WEIR_WATCH_READ = 1, WEIR_WATCH_WRITE = 2 };
 struct weir_watch;
 typedef void weir_watch_ready(void *context, unsigned events);
 
-WEIR_MUST_CHECK enum weir_status weir_loop_new(struct weir_env *env, const char *name, struct weir_loop **out,
-                                               struct weir_detail *detail);
-/* The loop must not be running. Messages still in the mailbox are run, so that their memory finds its owner. */
+WEIR_MUST_CHECK enum weir_status weir_loop_new(struct weir_env *env, const char *name,
+                                               struct weir_loop **out, struct weir_detail *detail);
+/* The loop must not be running. Messages still in the mailbox are run, so that their memory finds
+ * its owner. */
 void weir_loop_free(struct weir_loop *loop);
 
 /* Starts the thread. */
-WEIR_MUST_CHECK enum weir_status weir_loop_start(struct weir_loop *loop, struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status weir_loop_start(struct weir_loop *loop,
+                                                 struct weir_detail *detail);
 /* From any other thread: ends after the current turn and joins. */
 void weir_loop_stop(struct weir_loop *loop);
 
@@ -57,9 +61,10 @@ struct weir_loop *weir_loop_current(void);
 int64_t weir_loop_now_ms(const struct weir_loop *loop);
 struct weir_env *weir_loop_env(const struct weir_loop *loop);
 
-/* deadline_ms is on the loop's monotonic clock.  Setting a set timer moves it.  NO_MEMORY only when it was not set. */
-WEIR_MUST_CHECK enum weir_status weir_loop_timer_set(struct weir_loop *loop, struct weir_timer *timer,
-                                                     int64_t deadline_ms);
+/* deadline_ms is on the loop's monotonic clock.  Setting a set timer moves it.  NO_MEMORY only when
+ * it was not set. */
+WEIR_MUST_CHECK enum weir_status weir_loop_timer_set(struct weir_loop *loop,
+                                                     struct weir_timer *timer, int64_t deadline_ms);
 void weir_loop_timer_cancel(struct weir_loop *loop, struct weir_timer *timer);
 
 void weir_loop_hook_add(struct weir_loop *loop, struct weir_loop_hook *hook);
@@ -67,6 +72,7 @@ void weir_loop_hook_add(struct weir_loop *loop, struct weir_loop_hook *hook);
 /* Watches a descriptor; it stays the caller's and must outlive the watch. */
 WEIR_MUST_CHECK enum weir_status weir_loop_watch(struct weir_loop *loop, int fd, unsigned events,
                                                  weir_watch_ready *ready, void *context,
-                                                 struct weir_watch **out, struct weir_detail *detail);
+                                                 struct weir_watch **out,
+                                                 struct weir_detail *detail);
 void weir_watch_set(struct weir_watch *watch, unsigned events);
 void weir_watch_free(struct weir_watch *watch);

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Threads for calls that block: sync, open, unlink, recovery, compaction, cold reads, password hashing.  Tasks are
- * intrusive; a task that wants to answer posts a message to a loop.  A queue runs its tasks one after the other, in
- * order; different queues run at the same time.  submit may be called from any thread and never blocks.
+ * Threads for calls that block: sync, open, unlink, recovery, compaction, cold reads, password
+ * hashing.  Tasks are intrusive; a task that wants to answer posts a message to a loop.  A queue
+ * runs its tasks one after the other, in order; different queues run at the same time.  submit may
+ * be called from any thread and never blocks.
  */
 
 #include "weir/base/list.h"
@@ -19,7 +20,8 @@ struct weir_task {
 };
 
 WEIR_MUST_CHECK enum weir_status weir_task_pool_new(struct weir_env *env, unsigned thread_count,
-                                                    struct weir_task_pool **out, struct weir_detail *detail);
+                                                    struct weir_task_pool **out,
+                                                    struct weir_detail *detail);
 /* Runs what has been submitted to its end, then joins. */
 void weir_task_pool_free(struct weir_task_pool *pool);
 
@@ -27,12 +29,14 @@ void weir_task_pool_free(struct weir_task_pool *pool);
 void weir_task_pool_submit(struct weir_task_pool *pool, struct weir_task *task);
 
 /* A queue of its own: at most one of its tasks runs at a time, first come first served. */
-WEIR_MUST_CHECK enum weir_status weir_task_queue_new(struct weir_task_pool *pool, struct weir_task_queue **out);
+WEIR_MUST_CHECK enum weir_status weir_task_queue_new(struct weir_task_pool *pool,
+                                                     struct weir_task_queue **out);
 /* The queue must be empty (wait for your last task first). */
 void weir_task_queue_free(struct weir_task_queue *queue);
 void weir_task_queue_submit(struct weir_task_queue *queue, struct weir_task *task);
 
-/* Runs task at or after deadline_ms of the monotonic clock (for periodic jobs).  Cancel returns false when it already
- * started. */
-void weir_task_pool_submit_at(struct weir_task_pool *pool, struct weir_task *task, int64_t deadline_ms);
+/* Runs task at or after deadline_ms of the monotonic clock (for periodic jobs).  Cancel returns
+ * false when it already started. */
+void weir_task_pool_submit_at(struct weir_task_pool *pool, struct weir_task *task,
+                              int64_t deadline_ms);
 _Bool weir_task_pool_cancel(struct weir_task_pool *pool, struct weir_task *task);

@@ -2,6 +2,7 @@
 #pragma once
 
 /*
+ * (meta.properties itself is storage/meta_properties.h.)
  * What `kafka-storage.sh format` leaves in a directory, and reading it back: meta.properties in
  * each log directory, bootstrap.checkpoint (the feature levels a new cluster begins with) in the
  * metadata directory, and for a dynamic quorum the checkpoint 0-0 with the first voter set.  Calls
@@ -12,21 +13,6 @@
 #include "weir/base/status.h"
 #include "weir/base/uuid.h"
 #include "weir/runtime/env.h"
-
-struct weir_meta_properties {
-    char cluster_id[64]; /* usually 22 characters of base64; any text without blanks is legal */
-    int32_t node_id;
-    struct weir_uuid directory_id;
-};
-
-/* NOT_FOUND when the directory has none; CORRUPT when it does not say what it must. */
-WEIR_MUST_CHECK enum weir_status weir_meta_properties_read(struct weir_env *env, const char *dir,
-                                                           struct weir_meta_properties *out,
-                                                           struct weir_detail *detail);
-WEIR_MUST_CHECK enum weir_status
-weir_meta_properties_write(struct weir_env *env, const char *dir,
-                           const struct weir_meta_properties *properties,
-                           struct weir_detail *detail);
 
 struct weir_format_feature {
     const char *name;

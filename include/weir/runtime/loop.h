@@ -52,6 +52,10 @@ WEIR_MUST_CHECK enum weir_status weir_loop_start(struct weir_loop *loop,
 /* From any other thread: ends after the current turn and joins. */
 void weir_loop_stop(struct weir_loop *loop);
 
+/* For tests and simulations: one turn on the calling thread, of a loop that was not started.  Waits
+ * at most wait_ms_max for something to happen (-1: until something does). */
+void weir_loop_turn(struct weir_loop *loop, int64_t wait_ms_max);
+
 /* From any thread.  Messages of one sender run in the order they were posted. */
 void weir_loop_post(struct weir_loop *loop, struct weir_message *message);
 
@@ -67,12 +71,17 @@ WEIR_MUST_CHECK enum weir_status weir_loop_timer_set(struct weir_loop *loop,
                                                      struct weir_timer *timer, int64_t deadline_ms);
 void weir_loop_timer_cancel(struct weir_loop *loop, struct weir_timer *timer);
 
+/* The hook belongs to its caller and lives as long as the loop. */
 void weir_loop_hook_add(struct weir_loop *loop, struct weir_loop_hook *hook);
 
-/* Watches a descriptor; it stays the caller's and must outlive the watch. */
+/* Watches a descriptor; it stays the caller's and must outlive the watch.  ready runs while the
+ * descriptor is ready for one of the events (level-triggered); it may free its own watch and
+ * others'. */
 WEIR_MUST_CHECK enum weir_status weir_loop_watch(struct weir_loop *loop, int fd, unsigned events,
                                                  weir_watch_ready *ready, void *context,
                                                  struct weir_watch **out,
                                                  struct weir_detail *detail);
+/* Replaces the events; 0 rests. */
 void weir_watch_set(struct weir_watch *watch, unsigned events);
+/* NULL is allowed. */
 void weir_watch_free(struct weir_watch *watch);

@@ -14,16 +14,24 @@
 struct weir_task_pool;
 struct weir_task_queue;
 
+/* Zero-initialised but for run. */
 struct weir_task {
     struct weir_list node;
+    int64_t deadline_ms;                 /* the pool's, for submit_at */
     void (*run)(struct weir_task *task); /* on a task thread; owns the task from here on */
 };
 
+/* With 0 threads nothing runs by itself: a simulation calls weir_task_pool_turn. */
 WEIR_MUST_CHECK enum weir_status weir_task_pool_new(struct weir_env *env, unsigned thread_count,
                                                     struct weir_task_pool **out,
                                                     struct weir_detail *detail);
-/* Runs what has been submitted to its end, then joins. */
+/* Runs what has been submitted to its end, then joins.  Tasks whose deadline has not come are not
+ * run and stay their owner's. */
 void weir_task_pool_free(struct weir_task_pool *pool);
+
+/* For pools without threads: runs one task that is ready or due on the calling thread; false when
+ * there is none. */
+_Bool weir_task_pool_turn(struct weir_task_pool *pool);
 
 /* No order is promised between tasks submitted here. */
 void weir_task_pool_submit(struct weir_task_pool *pool, struct weir_task *task);
@@ -35,8 +43,9 @@ WEIR_MUST_CHECK enum weir_status weir_task_queue_new(struct weir_task_pool *pool
 void weir_task_queue_free(struct weir_task_queue *queue);
 void weir_task_queue_submit(struct weir_task_queue *queue, struct weir_task *task);
 
-/* Runs task at or after deadline_ms of the monotonic clock (for periodic jobs).  Cancel returns
- * false when it already started. */
+/* Runs task at or after deadline_ms of the monotonic clock (for periodic jobs).  Cancel takes back
+ * a task that waits, wherever it was submitted; false when it already started (or was never
+ * submitted). */
 void weir_task_pool_submit_at(struct weir_task_pool *pool, struct weir_task *task,
                               int64_t deadline_ms);
 _Bool weir_task_pool_cancel(struct weir_task_pool *pool, struct weir_task *task);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A partition as this broker has it: its role (leader or not, epoch, in-sync replicas) over its
+ * log.  The role comes from the metadata image only.  A single node is a partition whose replica
+ * set is itself: the same code, no special case.
+ *
+ * Reference-counted; usable from any thread.  The partition's lock (rank PARTITION) covers the role
+ * and the append, so that nothing is appended after leadership was lost; it is never held across a
+ * sync, a network call or a callback that may block.  Reads take the role once and then go to the
+ * log without the lock.
+ *
+ * Promises:
+ *  R1  a record is served to consumers only below the high watermark, and to read_committed ones
+ * below the last stable offset. R2  the high watermark never goes back, and never moves while the
+ * in-sync set is smaller than min.insync.replicas. R3  a waiter added before a change that would
+ * satisfy it is woken; none is woken after its cancel returned.
+ */
+
+#include "weir/base/arena.h"
+#include "weir/base/list.h"
+#include "weir/base/slice.h"
+#include "weir/base/status.h"
+#include "weir/base/uuid.h"
+#include "weir/metadata/image.h"
+#include "weir/record/produce_check.h"
+#include "weir/storage/partition_log.h"
+
+struct weir_partition;
+
+struct weir_partition *weir_partition_ref(struct weir_partition *partition);
+/* NULL is allowed. */
+void weir_partition_unref(struct weir_partition *partition);
+
+/* Fixed for the life of the partition; the slice lives as long as a reference. */
+struct weir_slice weir_partition_topic(const struct weir_partition *partition);
+struct weir_uuid weir_partition_topic_id(const struct weir_partition *partition);
+int32_t weir_partition_index(const struct weir_partition *partition);
+
+/* The role at one moment. */
+struct weir_partition_role {
+    bool is_leader; /* this broker leads, and its log is there */
+    int32_t leader; /* broker id, WEIR_NO_LEADER */
+    int32_t leader_epoch;
+    int32_t partition_epoch;
+};
+void weir_partition_role(struct weir_partition *partition, struct weir_partition_role *out);
+
+/* Checks what a client believes against the role: NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH
+ * (older), or UNKNOWN_LEADER_EPOCH (newer, KIP-320); epoch -1 is not checked.  KAFKA_STORAGE_ERROR
+ * when the log is offline. On OK *out_log is the log, valid while the partition is referenced. */
+WEIR_MUST_CHECK enum weir_status weir_partition_leader_log(struct weir_partition *partition,
+                                                           int32_t current_leader_epoch,
+                                                           struct weir_partition_log **out_log);
+
+/* ---- Append ---- */
+
+struct weir_partition_appended {
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t log_append_time_ms; /* -1 with CreateTime */
+    int64_t log_start_offset; /* also set when the append was refused, -1 where Apache Kafka answers
+                                 -1 */
+    int64_t high_watermark;   /* after the append */
+};
+
+/* Validates a producer's batch and appends it.  acks is the request's: -1 is refused with
+ * NOT_ENOUGH_REPLICAS when too few replicas are in sync.  errors says in words what was wrong, as
+ * weir_produce_check does; the caller releases it in any case.  The batch's bytes are not written
+ * to and are no longer needed afterwards. */
+WEIR_MUST_CHECK enum weir_status weir_partition_produce(struct weir_partition *partition,
+                                                        const struct weir_batch *batch,
+                                                        int16_t acks,
+                                                        struct weir_partition_appended *out,
+                                                        struct weir_produce_errors *errors);
+
+/* Appends a batch made by this broker (a coordinator's records).  leader_epoch is the epoch the
+ * coordinator works in: NOT_LEADER_OR_FOLLOWER when it is no longer this broker's. */
+WEIR_MUST_CHECK enum weir_status weir_partition_append_own(struct weir_partition *partition,
+                                                           struct weir_slice batch_bytes,
+                                                           int32_t leader_epoch,
+                                                           struct weir_partition_appended *out,
+                                                           struct weir_detail *detail);
+
+/* ---- Waiting ---- */
+
+/* Called when the high watermark or the last stable offset moved, the log start offset rose, or the
+ * role changed.  On the thread that caused it, with the partition's lock held: only post a message,
+ * do not call back.  One-shot or not is the waiter's business; it stays until cancelled.
+ * Zero-initialise before the first use. */
+struct weir_partition_waiter {
+    struct weir_list node;
+    void (*wake)(struct weir_partition_waiter *waiter);
+};
+
+void weir_partition_wait(struct weir_partition *partition, struct weir_partition_waiter *waiter);
+/* After it returned wake is not running and will not run.  Fine when it is not waiting. */
+void weir_partition_wait_cancel(struct weir_partition *partition,
+                                struct weir_partition_waiter *waiter);
+
+/* ---- Admin ---- */
+
+/* Raises the log start offset to `offset` (-1: the high watermark).  POLICY_VIOLATION when the
+ * topic's cleanup.policy does not contain delete, OFFSET_OUT_OF_RANGE above the high watermark or
+ * below -1, NOT_LEADER_OR_FOLLOWER. *out_low_watermark is the log start offset afterwards. */
+WEIR_MUST_CHECK enum weir_status weir_partition_delete_records(struct weir_partition *partition,
+                                                               int64_t offset,
+                                                               int64_t *out_low_watermark,
+                                                               struct weir_detail *detail);

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "weir/replication/partition.h"
+
+#include "partition_int.h"
+
+#include "weir/base/assert.h"
+#include "weir/base/memory.h"
+#include "weir/runtime/lock.h"
+
+#include <stdatomic.h>
+
+struct weir_partition {
+    _Atomic uint32_t refs;
+    struct weir_env *env;
+    int32_t broker_id;
+    struct weir_uuid topic_id;
+    int32_t index;
+    size_t topic_size;
+    struct weir_partition_log *log; /* fixed until the end: who holds a reference may use it */
+
+    struct weir_lock lock; /* guards what follows, and orders appends against role changes */
+    bool is_leader;
+    bool is_retired;
+    int32_t leader;
+    int32_t leader_epoch;
+    int32_t partition_epoch;
+    int32_t replica_count;
+    int32_t insync_count;
+    bool is_alone_in_sync; /* the in-sync set is this broker and nobody else */
+    int32_t min_insync_replicas;
+    struct weir_list waiters;
+
+    char topic[]; /* not terminated */
+};
+
+enum weir_status weir_partition_new(struct weir_env *env, int32_t broker_id,
+                                    const struct weir_image_topic *topic, int32_t index,
+                                    struct weir_partition_log *take_log,
+                                    struct weir_partition **out)
+{
+    struct weir_partition *partition = weir_calloc(1, sizeof(*partition) + topic->name.size);
+    if (partition == NULL) {
+        weir_partition_log_unref(take_log);
+        return WEIR_NO_MEMORY;
+    }
+    atomic_init(&partition->refs, 1);
+    partition->env = env;
+    partition->broker_id = broker_id;
+    partition->topic_id = topic->id;
+    partition->index = index;
+    partition->topic_size = topic->name.size;
+    memcpy(partition->topic, topic->name.data, topic->name.size);
+    partition->log = take_log;
+    weir_lock_init(&partition->lock, WEIR_LOCK_RANK_PARTITION);
+    partition->leader = WEIR_NO_LEADER;
+    partition->leader_epoch = -1;
+    partition->partition_epoch = -1;
+    partition->min_insync_replicas = 1;
+    weir_list_init(&partition->waiters);
+    *out = partition;
+    return WEIR_OK;
+}
+
+struct weir_partition *weir_partition_ref(struct weir_partition *partition)
+{
+    atomic_fetch_add_explicit(&partition->refs, 1, memory_order_relaxed);
+    return partition;
+}
+
+void weir_partition_unref(struct weir_partition *partition)
+{
+    if (partition == NULL)
+        return;
+    /* Release so that this thread's writes are seen by the one that frees; acquire so that the
+     * freeing one sees all. */
+    if (atomic_fetch_sub_explicit(&partition->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    WEIR_ASSERT(weir_list_is_empty(&partition->waiters));
+    weir_partition_log_unref(partition->log);
+    weir_lock_done(&partition->lock);
+    weir_free(partition);
+}
+
+struct weir_slice weir_partition_topic(const struct weir_partition *partition)
+{
+    return weir_slice_of(partition->topic, partition->topic_size);
+}
+
+struct weir_uuid weir_partition_topic_id(const struct weir_partition *partition)
+{
+    return partition->topic_id;
+}
+
+int32_t weir_partition_index(const struct weir_partition *partition)
+{
+    return partition->index;
+}
+
+void weir_partition_role(struct weir_partition *partition, struct weir_partition_role *out)
+{
+    weir_lock_take(&partition->lock);
+    *out = (struct weir_partition_role){.is_leader = partition->is_leader,
+                                        .leader = partition->leader,
+                                        .leader_epoch = partition->leader_epoch,
+                                        .partition_epoch = partition->partition_epoch};
+    weir_lock_release(&partition->lock);
+}
+
+static enum weir_status check_leader(const struct weir_partition *partition,
+                                     int32_t current_leader_epoch)
+{
+    if (current_leader_epoch != -1) {
+        if (current_leader_epoch < partition->leader_epoch)
+            return WEIR_FENCED_LEADER_EPOCH;
+        if (current_leader_epoch > partition->leader_epoch)
+            return WEIR_UNKNOWN_LEADER_EPOCH;
+    }
+    if (partition->is_retired || !partition->is_leader)
+        return partition->log == NULL && !partition->is_retired ? WEIR_KAFKA_STORAGE_ERROR
+                                                                : WEIR_NOT_LEADER_OR_FOLLOWER;
+    return weir_partition_log_has_failed(partition->log) ? WEIR_KAFKA_STORAGE_ERROR : WEIR_OK;
+}
+
+enum weir_status weir_partition_leader_log(struct weir_partition *partition,
+                                           int32_t current_leader_epoch,
+                                           struct weir_partition_log **out_log)
+{
+    weir_lock_take(&partition->lock);
+    enum weir_status status = check_leader(partition, current_leader_epoch);
+    weir_lock_release(&partition->lock);
+    if (status == WEIR_OK)
+        *out_log = partition->log;
+    return status;
+}
+
+/* ---- Waiting ---- */
+
+void weir_partition_wait(struct weir_partition *partition, struct weir_partition_waiter *waiter)
+{
+    weir_lock_take(&partition->lock);
+    if (!weir_list_is_linked(&waiter->node))
+        weir_list_push_back(&partition->waiters, &waiter->node);
+    weir_lock_release(&partition->lock);
+}
+
+void weir_partition_wait_cancel(struct weir_partition *partition,
+                                struct weir_partition_waiter *waiter)
+{
+    weir_lock_take(&partition->lock);
+    weir_list_remove(&waiter->node);
+    weir_lock_release(&partition->lock);
+}
+
+static void wake_all(struct weir_partition *partition)
+{
+    WEIR_LIST_FOREACH(node, &partition->waiters) {
+        struct weir_partition_waiter *waiter =
+            WEIR_LIST_ENTRY(node, struct weir_partition_waiter, node);
+        waiter->wake(waiter);
+    }
+}
+
+/* ---- Role ---- */
+
+/* min.insync.replicas cannot ask for more replicas than there are (as Apache Kafka has it since
+ * KIP-966). */
+static bool has_enough_in_sync(const struct weir_partition *partition)
+{
+    int32_t needed = partition->min_insync_replicas < partition->replica_count
+                         ? partition->min_insync_replicas
+                         : partition->replica_count;
+    return partition->insync_count >= needed;
+}
+
+/* R2.  With other replicas in sync the high watermark follows their fetches, which is the follower
+ * side's business. */
+static void advance_high_watermark(struct weir_partition *partition)
+{
+    if (!partition->is_leader || !partition->is_alone_in_sync || !has_enough_in_sync(partition))
+        return;
+    if (weir_partition_log_set_high_watermark(partition->log,
+                                              weir_partition_log_end_offset(partition->log)))
+        wake_all(partition);
+}
+
+enum weir_role_change weir_partition_apply(struct weir_partition *partition,
+                                           const struct weir_image_partition *image,
+                                           int32_t *out_old_epoch)
+{
+    enum weir_role_change change = WEIR_ROLE_SAME;
+    weir_lock_take(&partition->lock);
+    *out_old_epoch = partition->leader_epoch;
+    if (image->partition_epoch < partition->partition_epoch) {
+        weir_lock_release(&partition->lock);
+        return change;
+    }
+    bool was_leader = partition->is_leader;
+    bool is_new_epoch = image->leader_epoch > partition->leader_epoch;
+    partition->leader = image->leader;
+    partition->leader_epoch = image->leader_epoch;
+    partition->partition_epoch = image->partition_epoch;
+    partition->replica_count = (int32_t)image->replicas.count;
+    partition->insync_count = (int32_t)image->isr.count;
+    partition->is_alone_in_sync =
+        image->isr.count == 1 && image->isr.items[0] == partition->broker_id;
+    partition->is_leader = image->leader == partition->broker_id && partition->log != NULL;
+    if (partition->is_leader && (!was_leader || is_new_epoch)) {
+        if (weir_partition_log_assign_leader_epoch(partition->log, image->leader_epoch) != WEIR_OK)
+            partition->is_leader =
+                false; /* a failed log leads nothing; its directory's failure is reported there */
+        else
+            change = WEIR_ROLE_BECAME_LEADER;
+    }
+    if (was_leader && !partition->is_leader)
+        change = WEIR_ROLE_RESIGNED;
+    advance_high_watermark(partition);
+    if (change != WEIR_ROLE_SAME)
+        wake_all(partition);
+    weir_lock_release(&partition->lock);
+    return change;
+}
+
+void weir_partition_set_min_insync(struct weir_partition *partition, int32_t min_insync_replicas)
+{
+    weir_lock_take(&partition->lock);
+    partition->min_insync_replicas = min_insync_replicas;
+    advance_high_watermark(partition);
+    weir_lock_release(&partition->lock);
+}
+
+void weir_partition_set_log_config(struct weir_partition *partition,
+                                   const struct weir_log_config *config)
+{
+    if (partition->log != NULL)
+        weir_partition_log_set_config(partition->log, config);
+}
+
+void weir_partition_retire(struct weir_partition *partition)
+{
+    weir_lock_take(&partition->lock);
+    partition->is_retired = true;
+    partition->is_leader = false;
+    partition->leader = WEIR_NO_LEADER;
+    wake_all(partition);
+    weir_lock_release(&partition->lock);
+}
+
+/* ---- Append ---- */
+
+static void set_appended(struct weir_partition *partition,
+                         const struct weir_log_append_result *result,
+                         struct weir_partition_appended *out)
+{
+    *out = (struct weir_partition_appended){
+        .base_offset = result->base_offset,
+        .last_offset = result->last_offset,
+        .log_append_time_ms = result->log_append_time_ms,
+        .log_start_offset = result->log_start_offset,
+        .high_watermark = weir_partition_log_high_watermark(partition->log),
+    };
+}
+
+static enum weir_status append_locked(struct weir_partition *partition,
+                                      const struct weir_checked_batch *batch,
+                                      enum weir_append_origin origin,
+                                      struct weir_partition_appended *out,
+                                      struct weir_detail *detail)
+{
+    struct weir_log_append_options options = {.origin = origin,
+                                              .leader_epoch = partition->leader_epoch};
+    struct weir_log_append_result result;
+    enum weir_status status =
+        weir_partition_log_append(partition->log, batch, &options, &result, detail);
+    if (status != WEIR_OK)
+        return status;
+    advance_high_watermark(partition);
+    set_appended(partition, &result, out);
+    return WEIR_OK;
+}
+
+static void fill_check_options(const struct weir_partition *partition,
+                               const struct weir_log_config *config,
+                               struct weir_produce_check_options *out)
+{
+    int32_t level = WEIR_CODEC_LEVEL_DEFAULT;
+    if (config->codec == WEIR_CODEC_GZIP)
+        level = config->gzip_level;
+    else if (config->codec == WEIR_CODEC_LZ4)
+        level = config->lz4_level;
+    else if (config->codec == WEIR_CODEC_ZSTD)
+        level = config->zstd_level;
+    *out = (struct weir_produce_check_options){
+        .topic = weir_partition_topic(partition),
+        .partition = partition->index,
+        .is_compacted = config->cleanup_compact,
+        .log_append_time = config->log_append_time,
+        .keep_codec = config->keep_codec,
+        .codec = config->codec,
+        .level = level,
+        .timestamp_before_max_ms = config->message_timestamp_before_max_ms,
+        .timestamp_after_max_ms = config->message_timestamp_after_max_ms,
+        .batch_bytes_max = config->message_bytes_max,
+        .segment_bytes_max = config->segment_bytes,
+        .now_ms = weir_env_wall_ms(partition->env),
+    };
+}
+
+/* Apache Kafka says the log start offset with most refusals, but not with these. */
+static int64_t refused_log_start(struct weir_partition *partition, enum weir_status status)
+{
+    if (partition->log == NULL || status == WEIR_NOT_LEADER_OR_FOLLOWER ||
+        status == WEIR_MESSAGE_TOO_LARGE || status == WEIR_RECORD_LIST_TOO_LARGE ||
+        status == WEIR_CORRUPT_MESSAGE || status == WEIR_KAFKA_STORAGE_ERROR ||
+        status == WEIR_NO_SPACE || status == WEIR_IO_ERROR)
+        return -1;
+    return weir_partition_log_start_offset(partition->log);
+}
+
+static enum weir_status check_produce(struct weir_partition *partition, int16_t acks)
+{
+    weir_lock_take(&partition->lock);
+    enum weir_status status = check_leader(partition, -1);
+    if (status == WEIR_OK && acks == -1 && !has_enough_in_sync(partition))
+        status = WEIR_NOT_ENOUGH_REPLICAS;
+    weir_lock_release(&partition->lock);
+    return status;
+}
+
+enum weir_status weir_partition_produce(struct weir_partition *partition,
+                                        const struct weir_batch *batch, int16_t acks,
+                                        struct weir_partition_appended *out,
+                                        struct weir_produce_errors *errors)
+{
+    struct weir_checked_batch checked = {0};
+    struct weir_produce_check_options options;
+    struct weir_log_config config;
+    *errors = (struct weir_produce_errors){.count = 0};
+    *out = (struct weir_partition_appended){
+        .base_offset = -1, .log_append_time_ms = -1, .log_start_offset = -1};
+    enum weir_status status = check_produce(partition, acks);
+    if (status == WEIR_OK) {
+        weir_partition_log_config(partition->log, &config);
+        fill_check_options(partition, &config, &options);
+        status = weir_produce_check(batch, &options, &checked, errors);
+    }
+    if (status == WEIR_OK) {
+        weir_lock_take(&partition->lock);
+        status = check_leader(partition,
+                              -1); /* the role may have changed while the records were checked */
+        if (status == WEIR_OK)
+            status = append_locked(partition, &checked, WEIR_APPEND_CLIENT, out, &errors->message);
+        weir_lock_release(&partition->lock);
+    }
+    if (status != WEIR_OK)
+        out->log_start_offset = refused_log_start(partition, status);
+    weir_checked_batch_done(&checked);
+    return status;
+}
+
+enum weir_status weir_partition_append_own(struct weir_partition *partition,
+                                           struct weir_slice batch_bytes, int32_t leader_epoch,
+                                           struct weir_partition_appended *out,
+                                           struct weir_detail *detail)
+{
+    struct weir_checked_batch checked = {0};
+    enum weir_status status = weir_checked_batch_from_own(batch_bytes, &checked, detail);
+    if (status != WEIR_OK)
+        return status;
+    weir_lock_take(&partition->lock);
+    status = check_leader(partition, -1);
+    if (status == WEIR_OK && leader_epoch != partition->leader_epoch)
+        status = WEIR_NOT_LEADER_OR_FOLLOWER;
+    if (status == WEIR_OK && !has_enough_in_sync(partition))
+        status = WEIR_NOT_ENOUGH_REPLICAS;
+    if (status == WEIR_OK)
+        status = append_locked(partition, &checked, WEIR_APPEND_COORDINATOR, out, detail);
+    weir_lock_release(&partition->lock);
+    weir_checked_batch_done(&checked);
+    return status;
+}
+
+/* ---- Admin ---- */
+
+enum weir_status weir_partition_delete_records(struct weir_partition *partition, int64_t offset,
+                                               int64_t *out_low_watermark,
+                                               struct weir_detail *detail)
+{
+    struct weir_log_config config;
+    struct weir_partition_log *log;
+    enum weir_status status = weir_partition_leader_log(partition, -1, &log);
+    if (status != WEIR_OK)
+        return status;
+    weir_partition_log_config(log, &config);
+    if (!config.cleanup_delete) {
+        weir_detail_set(
+            detail,
+            "Topic %.*s does not support deletion of records: its cleanup.policy is compact",
+            WEIR_SLICE_ARGS(weir_partition_topic(partition)));
+        return WEIR_POLICY_VIOLATION;
+    }
+    if (offset == -1)
+        offset = weir_partition_log_high_watermark(log);
+    if (offset < 0) {
+        weir_detail_set(detail, "The offset %lld for partition %.*s-%d is not valid",
+                        (long long)offset, WEIR_SLICE_ARGS(weir_partition_topic(partition)),
+                        partition->index);
+        return WEIR_OFFSET_OUT_OF_RANGE;
+    }
+    status = weir_partition_log_delete_records(log, offset, out_low_watermark);
+    if (status != WEIR_OK)
+        return status;
+    weir_lock_take(&partition->lock);
+    wake_all(partition);
+    weir_lock_release(&partition->lock);
+    return WEIR_OK;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What replicas.c alone does with a partition.  All on the thread that applies the image. */
+
+#include "weir/replication/partition.h"
+
+/* One reference.  log may be NULL (its directory is offline); the partition takes the reference to
+ * it. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_new(struct weir_env *env, int32_t broker_id, const struct weir_image_topic *topic,
+                   int32_t index, struct weir_partition_log *take_log, struct weir_partition **out);
+
+enum weir_role_change { WEIR_ROLE_SAME, WEIR_ROLE_BECAME_LEADER, WEIR_ROLE_RESIGNED };
+
+/* Takes the role the image gives.  A lower partition epoch than the known one is ignored.  On
+ * becoming leader the epoch is assigned at the log end offset even if no record follows.
+ * out_old_epoch is the leader epoch before. */
+enum weir_role_change weir_partition_apply(struct weir_partition *partition,
+                                           const struct weir_image_partition *image,
+                                           int32_t *out_old_epoch);
+
+void weir_partition_set_min_insync(struct weir_partition *partition, int32_t min_insync_replicas);
+void weir_partition_set_log_config(struct weir_partition *partition,
+                                   const struct weir_log_config *config);
+
+/* The topic is gone: no role, no log, waiters are woken. */
+void weir_partition_retire(struct weir_partition *partition);

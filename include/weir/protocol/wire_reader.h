@@ -18,7 +18,7 @@ struct weir_reader {
     const uint8_t *at;
     const uint8_t *end;
     struct weir_arena *arena;
-    enum weir_status status; /* OK, TRUNCATED, INVALID or NO_MEMORY */
+    enum weir_status status; /* OK, TRUNCATED, INVALID, UNSUPPORTED or NO_MEMORY */
 };
 
 void weir_reader_init(struct weir_reader *reader, struct weir_slice input,
@@ -36,6 +36,9 @@ static inline size_t weir_reader_left(const struct weir_reader *reader)
 
 /* Makes the reader fail with this status, if it has not failed yet. */
 void weir_reader_fail(struct weir_reader *reader, enum weir_status status);
+
+/* For messages that must end where the input ends: bytes that are left are INVALID. */
+void weir_reader_finish(struct weir_reader *reader);
 
 int8_t weir_read_i8(struct weir_reader *reader);
 int16_t weir_read_i16(struct weir_reader *reader);

@@ -4,7 +4,7 @@
 
     generate.py list OUT            the files `code` would write, one a line
     generate.py code OUT            headers, codecs and tables below OUT
-    generate.py fields OUT          one C file with a description of every field, for the tests
+    generate.py fields OUT          C files with a description of every field, for the tests
     generate.py support [FILE]      docs/protocol-support.md; with --check it only compares
 """
 import sys
@@ -80,7 +80,8 @@ def main(arguments):
         code(Path(arguments[1]))
     elif len(arguments) == 2 and arguments[0] == 'fields':
         messages, _ = load(ROOT)
-        write(Path(arguments[1]), emit_fields.source(messages))
+        for group, text in emit_fields.sources(messages).items():
+            write(Path(arguments[1]) / ('fields_%s.c' % group), text)
     elif arguments and arguments[0] == 'support':
         support(arguments[1:])
     else:

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The shards of one internal topic: a shard is the machine replayed from one partition.  The
+ * coordinator knows which partitions this broker leads, loads a shard when it becomes their leader
+ * (on a task thread), drives its events and timers, writes its records, and releases answers when
+ * the high watermark passes them.
+ *
+ * Threads: every function may be called from any thread unless it says otherwise.  Locks: the
+ * registry (rank COORDINATOR_REGISTRY) for look-ups, and one for each shard (COORDINATOR_SHARD)
+ * around one event and its append.  Completions and log lines run after the lock is free, on the
+ * thread that drove the step.
+ *
+ * Promises:
+ *  C1  an answer that depends on records leaves after they are below the high watermark.
+ *  C2  records that were refused leave the machine as it was before them.
+ *  C3  each write gets its result exactly once, also when the shard goes away.
+ *  C4  a shard serves either the whole log or nothing.
+ */
+
+#include "weir/base/log.h"
+#include "weir/coordinator/log_port.h"
+#include "weir/coordinator/machine.h"
+#include "weir/runtime/env.h"
+#include "weir/runtime/task_pool.h"
+
+struct weir_coordinator;
+struct weir_shard;
+
+struct weir_coordinator_options {
+    struct weir_env *env;
+    struct weir_task_pool *pool; /* loads, and the timer */
+    const struct weir_log *log;
+    const char *topic; /* for log lines: "__consumer_offsets" */
+    const struct weir_log_port *port;
+    void *port_context;
+    const struct weir_machine_ops *ops;
+    void *machine_context;
+    int64_t commit_timeout_ms; /* offsets.commit.timeout.ms */
+    size_t load_buffer_bytes;  /* offsets.load.buffer.size */
+};
+
+WEIR_MUST_CHECK enum weir_status weir_coordinator_new(const struct weir_coordinator_options *options,
+                                                      struct weir_coordinator **out);
+/* Gives up every shard (their waiting answers are completed) and starts no more tasks.  Then the
+ * pool is drained or freed, then comes free. */
+void weir_coordinator_stop(struct weir_coordinator *coordinator);
+void weir_coordinator_free(struct weir_coordinator *coordinator);
+
+/* How many partitions the topic has, from the metadata image; 0: it does not exist. */
+void weir_coordinator_set_partition_count(struct weir_coordinator *coordinator, int32_t count);
+int32_t weir_coordinator_partition_count(const struct weir_coordinator *coordinator);
+/* The partition a key belongs to; -1 while the topic does not exist. */
+int32_t weir_coordinator_partition_of(const struct weir_coordinator *coordinator,
+                                      struct weir_slice key);
+
+/* This broker became leader of the partition (or stays it in a new epoch): the log is there and may
+ * be appended to.  Returns at once; until the load is done the shard answers
+ * COORDINATOR_LOAD_IN_PROGRESS.  NO_MEMORY. */
+WEIR_MUST_CHECK enum weir_status weir_coordinator_elected(struct weir_coordinator *coordinator,
+                                                          int32_t partition, int32_t leader_epoch);
+/* It is no longer leader, or the partition was deleted: waiting answers are completed with
+ * NOT_COORDINATOR.  Calls of an epoch older than the shard's are ignored. */
+void weir_coordinator_resigned(struct weir_coordinator *coordinator, int32_t partition,
+                               int32_t leader_epoch);
+
+/* A reference to the shard that has this key or partition, in whatever state it is; NULL when this
+ * broker does not lead it. */
+struct weir_shard *weir_coordinator_find(struct weir_coordinator *coordinator, int32_t partition);
+struct weir_shard *weir_shard_ref(struct weir_shard *shard);
+/* NULL is allowed. */
+void weir_shard_unref(struct weir_shard *shard);
+
+/* An event for a machine; lives on the caller's stack. */
+struct weir_shard_event {
+    void (*apply)(struct weir_shard_event *event, void *machine, struct weir_step *step);
+};
+
+/* Applies the event, appends what came out, and runs what was completed by it.
+ * COORDINATOR_LOAD_IN_PROGRESS or NOT_COORDINATOR: apply was not called. */
+WEIR_MUST_CHECK enum weir_status weir_shard_run(struct weir_shard *shard,
+                                                struct weir_shard_event *event);
+/* Every shard of this broker, one after the other.  With must_be_loaded a shard that still loads
+ * ends it with COORDINATOR_LOAD_IN_PROGRESS; shards that failed to load are left out. */
+WEIR_MUST_CHECK enum weir_status weir_coordinator_run_all(struct weir_coordinator *coordinator,
+                                                          struct weir_shard_event *event,
+                                                          bool must_be_loaded);
+
+/* Runs what is due at now_ms (monotonic) and returns the next deadline, INT64_MAX when there is
+ * none.  The coordinator does this by itself through the pool; tests may call it. */
+int64_t weir_coordinator_tick(struct weir_coordinator *coordinator, int64_t now_ms);
+
+/* What a client is told when an append was refused. */
+enum weir_status weir_coordinator_append_status(enum weir_status append_status);

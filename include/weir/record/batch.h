@@ -80,6 +80,9 @@ WEIR_MUST_CHECK enum weir_status weir_batch_parse(struct weir_slice bytes, struc
 WEIR_MUST_CHECK enum weir_status weir_batch_parse_header(struct weir_slice bytes, struct weir_batch *out,
                                                          size_t *out_size, struct weir_detail *detail);
 
+/* CORRUPT when the checksum is wrong. */
+WEIR_MUST_CHECK enum weir_status weir_batch_check_crc(const struct weir_batch *batch, struct weir_detail *detail);
+
 /* CORRUPT when the checksum is wrong or magic 2's fields contradict each other (negative last offset delta or count,
  * count above the offset range). */
 WEIR_MUST_CHECK enum weir_status weir_batch_check(const struct weir_batch *batch, struct weir_detail *detail);

@@ -59,7 +59,7 @@ WEIR_MUST_CHECK enum weir_status weir_decompressor_new(enum weir_codec codec, st
 void weir_decompressor_free(struct weir_decompressor *decompressor);
 
 /* Fills into; *out_read is less than size only at the end of the stream.  CORRUPT when the bytes are no such stream or
- * end early, LIMIT when the cap was reached.  After a failure every call fails the same way. */
+ * end early (TRUNCATED for gzip), LIMIT when the cap was reached.  After a failure every call fails the same way. */
 WEIR_MUST_CHECK enum weir_status weir_decompressor_read(struct weir_decompressor *decompressor, void *into,
                                                         size_t size, size_t *out_read);
 

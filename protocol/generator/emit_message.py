@@ -205,7 +205,7 @@ class Emitter:
         out('void %s_write(struct weir_writer *writer, int16_t version, const struct %s *message);'
             % (name, name))
         out()
-        out('extern const struct weir_codec %s_codec;' % name)
+        out('extern const struct weir_message_codec %s_codec;' % name)
         return '\n'.join(self.lines) + '\n'
 
     def struct_definition(self, struct):
@@ -576,7 +576,7 @@ class Emitter:
         out('%s_write(writer, version, message);' % name, 1)
         out('}')
         out()
-        out('const struct weir_codec %s_codec = {' % name)
+        out('const struct weir_message_codec %s_codec = {' % name)
         out('.name = "%s",' % message.name, 1)
         out('.version_min = %d,' % low, 1)
         out('.version_max = %d,' % high, 1)

@@ -67,7 +67,7 @@ def api_table(apis, messages, advertised):
         row += ['.request = ' + pointer(request), '.response = ' + pointer(response)]
         rows.append('    {%s},' % ',\n     '.join(row))
     lines = [SPDX, NOTICE, '#include "weir/protocol/tables.h"', ''] + includes(used)
-    lines += ['', 'const struct weir_api weir_api_table[] = {'] + rows + ['};', '']
+    lines += ['', 'const struct weir_api_spec weir_api_table[] = {'] + rows + ['};', '']
     lines += ['const size_t weir_api_table_count = sizeof(weir_api_table) / sizeof(weir_api_table[0]);', '']
     return '\n'.join(lines)
 

@@ -4,7 +4,7 @@
 #include "weir/base/assert.h"
 #include "weir/protocol/tables.h"
 
-const struct weir_api *weir_api_find(int16_t key)
+const struct weir_api_spec *weir_api_find(int16_t key)
 {
     /* The table is sorted and nearly dense: a key is at its own index or before it. */
     if (key < 0 || weir_api_table_count == 0)
@@ -20,24 +20,24 @@ size_t weir_api_count(void)
     return weir_api_table_count;
 }
 
-const struct weir_api *weir_api_at(size_t index)
+const struct weir_api_spec *weir_api_at(size_t index)
 {
     WEIR_ASSERT(index < weir_api_table_count);
     return &weir_api_table[index];
 }
 
-bool weir_api_serves(const struct weir_api *api, int16_t version)
+bool weir_api_serves(const struct weir_api_spec *api, int16_t version)
 {
     return version >= api->version_min && version <= api->version_max &&
            version >= api->advertised_min && version <= api->advertised_max;
 }
 
-int16_t weir_api_request_header_version(const struct weir_api *api, int16_t version)
+int16_t weir_api_request_header_version(const struct weir_api_spec *api, int16_t version)
 {
     return version >= api->flexible_from ? 2 : 1;
 }
 
-int16_t weir_api_response_header_version(const struct weir_api *api, int16_t version)
+int16_t weir_api_response_header_version(const struct weir_api_spec *api, int16_t version)
 {
     if (api->key == WEIR_API_API_VERSIONS)
         return 0;

@@ -28,14 +28,14 @@ struct tally {
     unsigned long failures;
 };
 
-static const struct weir_codec *find_by_name(const char *name)
+static const struct weir_message_codec *find_by_name(const char *name)
 {
-    const struct weir_codec *headers[] = {&weir_request_header_codec, &weir_response_header_codec};
+    const struct weir_message_codec *headers[] = {&weir_request_header_codec, &weir_response_header_codec};
     for (size_t i = 0; i < 2; i++)
         if (strcmp(headers[i]->name, name) == 0)
             return headers[i];
     for (size_t i = 0; i < weir_api_count(); i++) {
-        const struct weir_api *api = weir_api_at(i);
+        const struct weir_api_spec *api = weir_api_at(i);
         if (api->request != NULL && strcmp(api->request->name, name) == 0)
             return api->request;
         if (api->response != NULL && strcmp(api->response->name, name) == 0)
@@ -77,7 +77,7 @@ static uint8_t *parse_hex(const char *text, size_t *out_size)
     return bytes;
 }
 
-static enum weir_status decode(const struct weir_codec *codec, int16_t version,
+static enum weir_status decode(const struct weir_message_codec *codec, int16_t version,
                                struct weir_slice bytes, struct weir_arena *arena, void **out)
 {
     struct weir_reader reader;
@@ -91,7 +91,7 @@ static enum weir_status decode(const struct weir_codec *codec, int16_t version,
     return weir_reader_status(&reader);
 }
 
-static const char *check_frame(const struct weir_codec *codec, int16_t version,
+static const char *check_frame(const struct weir_message_codec *codec, int16_t version,
                                struct weir_slice bytes, bool cut, struct weir_arena *arena)
 {
     struct weir_buf again = {0};
@@ -134,14 +134,14 @@ static const char *next_word(char **text)
 }
 
 /* The codec and version a line names, and its hex digits; NULL when there is none. */
-static const struct weir_codec *parse_line(char *line, long *out_version, const char **out_hex)
+static const struct weir_message_codec *parse_line(char *line, long *out_version, const char **out_hex)
 {
     const char *name = next_word(&line);
     const bool is_request = strcmp(name, "request") == 0;
-    const struct weir_codec *codec = NULL;
+    const struct weir_message_codec *codec = NULL;
     if (is_request || strcmp(name, "response") == 0) {
         const long key = strtol(next_word(&line), NULL, 10);
-        const struct weir_api *api = weir_api_find((int16_t)key);
+        const struct weir_api_spec *api = weir_api_find((int16_t)key);
         if (api != NULL)
             codec = is_request ? api->request : api->response;
     } else {
@@ -167,7 +167,7 @@ static void check_file(const char *path, struct tally *tally)
     for (unsigned long number = 1; getline(&line, &capacity, file) >= 0; number++) {
         long version = 0;
         const char *hex = "", *complaint = "is not understood";
-        const struct weir_codec *codec = parse_line(line, &version, &hex);
+        const struct weir_message_codec *codec = parse_line(line, &version, &hex);
         size_t size = 0;
         uint8_t *bytes = codec == NULL ? NULL : parse_hex(hex, &size);
         if (bytes != NULL && version >= codec->version_min && version <= codec->version_max)

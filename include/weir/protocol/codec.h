@@ -12,7 +12,7 @@
 
 #define WEIR_NEVER_FLEXIBLE INT16_MAX
 
-struct weir_codec {
+struct weir_message_codec {
     const char *name; /* as Kafka names it: "FetchRequest" */
     int16_t version_min;
     int16_t version_max;

@@ -27,8 +27,8 @@ struct weir_record_type {
     enum weir_record_set set;
     int16_t type; /* -1 in WEIR_RECORD_SET_DATA */
     const char *name;
-    const struct weir_codec *key; /* NULL when such records have none */
-    const struct weir_codec *value;
+    const struct weir_message_codec *key; /* NULL when such records have none */
+    const struct weir_message_codec *value;
 };
 
 /* NULL when the set has no such type. */

@@ -50,7 +50,7 @@ struct struct_info {
 };
 
 struct message_info {
-    const struct weir_codec *codec;
+    const struct weir_message_codec *codec;
     const struct struct_info *root;
 };
 

@@ -208,7 +208,7 @@ int main(void)
 {
     for (size_t i = 0; i < message_count(); i++) {
         struct trial trial = {.message = message_at(i), .random = {i}};
-        const struct weir_codec *codec = trial.message->codec;
+        const struct weir_message_codec *codec = trial.message->codec;
         weir_arena_init(&trial.arena, (size_t)256 << 20);
         for (int16_t version = codec->version_min; version <= codec->version_max; version++) {
             trial.version = version;

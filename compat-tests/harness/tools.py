@@ -3,7 +3,6 @@
 import os
 import select
 import subprocess
-import tempfile
 import time
 
 from . import broker, cases
@@ -96,8 +95,9 @@ class Tools:
                 tool, cases.short(' '.join(words[2:])), seconds, type(error).__name__))
         return Result(tool, code, rest[:out_bytes].decode(errors='replace'), rest[out_bytes:].decode(errors='replace'))
 
-    def write_properties(self, **settings):
-        handle, path = tempfile.mkstemp(suffix='.properties', dir=self.dir)
-        with os.fdopen(handle, 'w') as file:
-            file.writelines('%s=%s\n' % (key.replace('_', '.'), value) for key, value in settings.items())
-        return path
+    def run_alone(self, tool, *arguments, seconds=60):
+        """Runs one tool in a JVM of its own, for those that do their work in a JVM's shutdown hook."""
+        done = subprocess.run(['java', '-Xmx256m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', self.libs + '/*',
+                               CLASSES[tool]] + [str(word) for word in arguments],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds)
+        return Result(tool, done.returncode, done.stdout, done.stderr)

@@ -252,7 +252,8 @@ def load(ctx, shell):
     with ctx.case('verifiable_producer_acknowledges_everything'):
         topic = shell.create('verifiable', 4)
         for acks in (-1, 1, 0):
-            text = shell.ok('kafka-verifiable-producer', '--topic', topic, '--max-messages', 1000, '--acks', acks).out
+            text = ctx.tools.run_alone('kafka-verifiable-producer', '--bootstrap-server', ctx.address, '--topic', topic,
+                                       '--max-messages', 1000, '--acks', acks).ok().out
             check('"sent":1000,"acked":1000' in text.replace(' ', ''), 'acks %d: %s' % (acks, text[-400:]))
         wait_until(lambda: wire.end_total(ctx.address, topic, 4) == 3000, 10, '3000 records in the log')
 

@@ -226,13 +226,13 @@ static void wait_for_events(struct weir_loop *loop, int64_t wait_ms_max)
     struct weir_heap_node *first = weir_heap_first(&loop->timers);
     int64_t deadline_ms = first == NULL ? NOT_ARMED : first->key;
     if (wait_ms_max == 0 || !mailbox_is_empty(loop) || !weir_list_is_empty(&loop->ready)) {
-        flags = EVLOOP_NONBLOCK; /* I1 */
+        flags |= EVLOOP_NONBLOCK; /* I1 */
     } else {
         int64_t now_ms = weir_env_monotonic_ms(loop->env);
         if (wait_ms_max > 0 && now_ms + wait_ms_max < deadline_ms)
             deadline_ms = now_ms + wait_ms_max;
         if (deadline_ms <= now_ms)
-            flags = EVLOOP_NONBLOCK;
+            flags |= EVLOOP_NONBLOCK;
         else if (deadline_ms != NOT_ARMED)
             arm_deadline(loop, deadline_ms);
     }

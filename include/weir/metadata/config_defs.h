@@ -4,7 +4,7 @@
 /*
  * Every configuration key of Apache Kafka 4.3.0 for topics, brokers, groups and client metrics:
  * type, default, what values are allowed, whether it may change at run time.  The tables are
- * constant data made from src/metadata/config_defs.tsv.  Pure functions; any thread.
+ * constant data made from src/metadata/config_defs.def.  Pure functions; any thread.
  */
 
 #include "weir/base/arena.h"
@@ -79,7 +79,8 @@ struct weir_slice weir_config_canonical(const struct weir_config_def *def, struc
 bool weir_config_parse_bool(struct weir_slice text, bool *out);
 bool weir_config_parse_i64(struct weir_slice text, int64_t *out);
 bool weir_config_parse_f64(struct weir_slice text, double *out);
-/* Takes the next element off a comma-separated list (trimmed); false when nothing is left. */
+/* Takes the next element off a comma-separated list (trimmed); false when nothing is left.  An
+ * empty text is an empty list; nothing behind a last comma is no element. */
 bool weir_config_list_next(struct weir_slice *rest, struct weir_slice *out);
 
 /* Broker keys that mean the same as a topic key, the most specific first, each with its unit in

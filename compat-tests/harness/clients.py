@@ -80,7 +80,7 @@ class Member:
             words = line.split()
             if words and words[0] == 'A':
                 self.assigned = {int(word) for word in words[1].split(',')} if len(words) > 1 else set()
-            elif len(words) == 5 and words[0] == 'R':
+            elif len(words) >= 5 and words[0] == 'R':
                 self.values.add(words[4])
             elif words:
                 self.other.append(words)

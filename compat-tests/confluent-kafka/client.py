@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client program of harness/clients.py on confluent-kafka; `flood` and `worker` are those of the delivery cases."""
+import signal
+import sys
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+STOPPED = []
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def produce(address, topic, codec, count, prefix, **settings):
+    acked = []
+
+    def on_delivery(error, _):
+        if error is None:
+            acked.append(1)
+        else:
+            print(error, file=sys.stderr)
+
+    producer = Producer({'bootstrap.servers': address, 'compression.type': codec, **settings})
+    for n in range(int(count)):
+        value = '%s-%d %s' % (prefix, n, 'weir ' * 8)
+        while True:
+            try:
+                producer.produce(topic, key='k%d' % n, value=value, on_delivery=on_delivery)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    producer.flush(30)
+    say('OK', len(acked))
+
+
+def consumer_of(address, topic, group, offset=None, **settings):
+    consumer = Consumer({'bootstrap.servers': address, 'group.id': group, 'auto.offset.reset': 'earliest',
+                         'session.timeout.ms': 6000, 'heartbeat.interval.ms': 500, 'auto.commit.interval.ms': 200,
+                         'fetch.wait.max.ms': 100, 'check.crcs': True, **settings})
+
+    def show(partitions):
+        say('A', ','.join(str(p.partition) for p in partitions))
+
+    def on_assign(them, partitions):
+        if offset is not None:
+            for partition in partitions:
+                partition.offset = offset
+        them.assign(partitions)
+        show(partitions)
+
+    consumer.subscribe([topic], on_assign=on_assign, on_revoke=lambda them, partitions: show([]))
+    return consumer
+
+
+def show_record(message):
+    say('R', message.partition(), message.offset(), message.key().decode(), message.value().decode().split()[0])
+
+
+def poll(consumer):
+    """The next record, or None after a while or on SIGTERM."""
+    message = consumer.poll(0.1)
+    if message is not None and message.error():
+        print(message.error(), file=sys.stderr)
+        return None
+    return message
+
+
+def consume(address, topic, group, count, offset=None):
+    consumer = consumer_of(address, topic, group, offset)
+    got = 0
+    while not STOPPED and (count is None or got < count):
+        message = poll(consumer)
+        if message is not None:
+            show_record(message)
+            got += 1
+    consumer.close()
+
+
+def worker(address, topic, group, when):
+    """Handles records one by one as told on standard input; `when` says whether it commits before or after a record.
+
+    It prints the record when it has it in hand and "DONE value" when it has handled it, and then waits for a line."""
+    consumer = consumer_of(address, topic, group, **{'enable.auto.commit': False})
+    while not STOPPED:
+        message = poll(consumer)
+        if message is None:
+            continue
+        next_offset = [TopicPartition(topic, message.partition(), message.offset() + 1)]
+        if when == 'before':
+            consumer.commit(offsets=next_offset, asynchronous=False)
+        show_record(message)
+        if not sys.stdin.readline():
+            break
+        say('DONE', message.value().decode().split()[0])
+        if when == 'after':
+            consumer.commit(offsets=next_offset, asynchronous=False)
+    consumer.close()
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: STOPPED.append(1))
+    verb, rest = sys.argv[1], sys.argv[2:]
+    if verb == 'produce':
+        produce(*rest)
+    elif verb == 'produce-acks':
+        produce(*rest[:5], acks=rest[5])
+    elif verb == 'consume':
+        consume(*rest[:3], count=int(rest[3]))
+    elif verb == 'replay':
+        consume(*rest[:3], count=int(rest[4]), offset=int(rest[3]))
+    elif verb == 'member':
+        consume(*rest, count=None)
+    elif verb == 'worker':
+        worker(*rest)
+    else:
+        sys.exit('usage: see harness/clients.py')
+
+
+main()

@@ -23,7 +23,7 @@ def normalise(schema):
         for field in fields:
             field.setdefault('versions', field.get('taggedVersions', ''))
             if field['type'][0].isupper() and field.get('taggedVersions'):
-                # How null is written in such a place is a test of its own (test_codec.c).
+                # How null is written in such a place is a test of its own (test_tagged_fields.c).
                 field.pop('nullableVersions', None)
             walk(field.get('fields', []))
     walk(schema.get('fields', []))

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The command line: what was asked for, and the commands that need no running broker.  Used by main.c and by tests; one
- * thread, before any loop runs.
+ * The command line: what was asked for, and the commands that need no running broker.  Used by
+ * main.c and by tests; one thread, before any loop runs.
  */
 
 #include "weir/base/buf.h"
@@ -31,15 +31,16 @@ struct weir_cli {
     const char *file;       /* server.properties, or NULL */
     const char **overrides; /* "key=value" */
     size_t override_count;
-    bool is_ephemeral;      /* serve */
-    const char *cluster_id; /* format; NULL: a random one */
-    bool ignore_formatted;  /* format */
-    bool is_standalone;     /* format: a dynamic quorum whose only voter is this node */
+    bool is_ephemeral;                 /* serve */
+    const char *cluster_id;            /* format; NULL: a random one */
+    bool ignore_formatted;             /* format */
+    bool is_standalone;                /* format: a dynamic quorum whose only voter is this node */
     struct weir_cli_feature *features; /* format */
     size_t feature_count;
 };
 
-/* INVALID with a sentence (and the nearest command or option) for what cannot be understood; NO_MEMORY. */
+/* INVALID with a sentence (and the nearest command or option) for what cannot be understood;
+ * NO_MEMORY. */
 WEIR_MUST_CHECK enum weir_status weir_cli_parse(int argc, char *const *argv, struct weir_cli *out,
                                                 struct weir_detail *detail);
 /* Also valid on a zeroed one. */
@@ -49,35 +50,41 @@ void weir_cli_done(struct weir_cli *cli);
 const char *weir_cli_help(void);
 const char *weir_cli_version(void);
 
-/* `weir check`: appends "ok" or a sentence per problem to out, each on its line, and returns the exit code. */
+/* `weir check`: appends "ok" or a sentence per problem to out, each on its line, and returns the
+ * exit code. */
 int weir_check_run(const struct weir_config_options *options, struct weir_buf *out);
 
-/* `weir format`: what kafka-storage.sh format does.  Appends what was done, or what is wrong, to out; the exit code. */
-int weir_format_run(const struct weir_cli *cli, const struct weir_config_options *options, struct weir_buf *out);
+/* `weir format`: what kafka-storage.sh format does.  Appends what was done, or what is wrong, to
+ * out; the exit code. */
+int weir_format_run(const struct weir_cli *cli, const struct weir_config_options *options,
+                    struct weir_buf *out);
 
 /*
- * The directory of a broker that leaves nothing behind: $TMPDIR/weir-ephemeral-XXXXXX beside a lock file of the same name
- * with ".lock".  The lock (flock) is held as long as the process lives, so whoever gets it knows that the owner is gone,
- * even after kill -9, and clears up.
+ * The directory of a broker that leaves nothing behind: $TMPDIR/weir-ephemeral-XXXXXX beside a lock
+ * file of the same name with ".lock".  The lock (flock) is held as long as the process lives, so
+ * whoever gets it knows that the owner is gone, even after kill -9, and clears up.
  */
 struct weir_ephemeral;
 
 /* Removes what dead owners left, then makes a directory.  parent_dir NULL: $TMPDIR, else /tmp. */
 WEIR_MUST_CHECK enum weir_status weir_ephemeral_new(struct weir_env *env, const char *parent_dir,
-                                                    struct weir_ephemeral **out, struct weir_detail *detail);
+                                                    struct weir_ephemeral **out,
+                                                    struct weir_detail *detail);
 const char *weir_ephemeral_dir(const struct weir_ephemeral *ephemeral);
 /* Removes the directory with all in it.  NULL is allowed. */
 void weir_ephemeral_free(struct weir_ephemeral *ephemeral);
 
-/* Asks the system to send SIGTERM when the parent process ends.  parent_pid is what getppid() said when main began; false
- * when that parent is gone already. */
+/* Asks the system to send SIGTERM when the parent process ends.  parent_pid is what getppid() said
+ * when main began; false when that parent is gone already. */
 bool weir_ephemeral_follow_parent(int parent_pid);
 
-/* Raises the soft limit of open files to the hard one; says so in out_soft.  False when the system refused. */
+/* Raises the soft limit of open files to the hard one; says so in out_soft.  False when the system
+ * refused. */
 bool weir_open_files_raise(uint64_t *out_soft);
 
-/* A log that writes whole lines to the descriptor, stamped with env's clock.  Under systemd (for_journal) lines carry the
- * journal's priority prefix and no stamp, for the journal has its own. */
+/* A log that writes whole lines to the descriptor, stamped with env's clock.  Under systemd
+ * (for_journal) lines carry the journal's priority prefix and no stamp, for the journal has its
+ * own. */
 struct weir_log_output {
     int fd;
     bool for_journal;

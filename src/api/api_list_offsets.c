@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ListOffsets (key 2).  What needs a search in the log (a timestamp, the greatest one) may touch
+ * cold pages and runs on a task thread; the rest is answered on the loop.
+ */
+#include "api_int.h"
+
+#include "weir/base/memory.h"
+#include "weir/protocol/messages/list_offsets_request.h"
+#include "weir/protocol/messages/list_offsets_response.h"
+#include "weir/runtime/task_pool.h"
+
+typedef struct weir_list_offsets_request_list_offsets_partition wanted_partition;
+typedef struct weir_list_offsets_response_list_offsets_partition_response response_partition;
+typedef struct weir_list_offsets_response_list_offsets_topic_response response_topic;
+
+enum {
+    LATEST_TIERED = -5,          /* KIP-1005, version 9 */
+    EARLIEST_PENDING_UPLOAD = -6 /* version 11 */
+};
+
+enum { READ_COMMITTED = 1 };
+
+struct list_offsets {
+    struct weir_task task;
+    struct weir_call *call;
+    struct weir_list_offsets_response response;
+};
+
+/* The first version that knows a special timestamp; 0 for those that always were there, -1 for
+ * unknown ones. */
+static int16_t first_version(int64_t timestamp)
+{
+    if (timestamp >= 0 || timestamp == WEIR_TIMESTAMP_LATEST ||
+        timestamp == WEIR_TIMESTAMP_EARLIEST)
+        return 0;
+    if (timestamp == WEIR_TIMESTAMP_MAX)
+        return 7;
+    if (timestamp == WEIR_TIMESTAMP_EARLIEST_LOCAL)
+        return 8;
+    if (timestamp == LATEST_TIERED)
+        return 9;
+    return timestamp == EARLIEST_PENDING_UPLOAD ? 11 : -1;
+}
+
+static bool needs_search(int64_t timestamp)
+{
+    return timestamp >= 0 || timestamp == WEIR_TIMESTAMP_MAX;
+}
+
+static enum weir_status search(struct weir_partition_log *log, int64_t timestamp, int64_t limit,
+                               response_partition *out)
+{
+    struct weir_offset_and_time found;
+    struct weir_detail detail = {{0}};
+    enum weir_status status =
+        weir_partition_log_offset_for_timestamp(log, timestamp, &found, &detail);
+    if (status == WEIR_NOT_FOUND)
+        return WEIR_OK;
+    if (status != WEIR_OK)
+        return status;
+    bool is_start =
+        timestamp == WEIR_TIMESTAMP_EARLIEST || timestamp == WEIR_TIMESTAMP_EARLIEST_LOCAL;
+    if (!is_start && found.offset >= limit)
+        return WEIR_OK; /* above what this reader may see */
+    out->offset = found.offset;
+    out->timestamp = found.timestamp;
+    out->leader_epoch = found.leader_epoch;
+    return WEIR_OK;
+}
+
+static enum weir_status look_up(struct weir_call *call, struct weir_partition *partition,
+                                const wanted_partition *wanted, response_partition *out)
+{
+    const struct weir_list_offsets_request *request = call->body;
+    struct weir_partition_log *log;
+    int16_t since = first_version(wanted->timestamp);
+    if (since < 0 || call->version < since)
+        return WEIR_UNSUPPORTED_VERSION;
+    enum weir_status status =
+        weir_partition_leader_log(partition, wanted->current_leader_epoch, &log);
+    if (status != WEIR_OK)
+        return status;
+    struct weir_partition_log_offsets offsets;
+    weir_partition_log_offsets(log, &offsets);
+    int64_t limit = request->isolation_level == READ_COMMITTED ? offsets.last_stable_offset
+                                                               : offsets.high_watermark;
+    if (wanted->timestamp == LATEST_TIERED || wanted->timestamp == EARLIEST_PENDING_UPLOAD)
+        return WEIR_OK; /* nothing is tiered: offset -1 */
+    if (wanted->timestamp != WEIR_TIMESTAMP_LATEST)
+        return search(log, wanted->timestamp, limit, out);
+    struct weir_partition_role role;
+    weir_partition_role(partition, &role);
+    out->offset = limit;
+    out->leader_epoch = role.leader_epoch;
+    return WEIR_OK;
+}
+
+static int count_of(const struct weir_list_offsets_request_list_offsets_topic *topic,
+                    int32_t partition)
+{
+    int count = 0;
+    for (int32_t i = 0; i < topic->partitions.count; i++)
+        count += topic->partitions.items[i].partition_index == partition;
+    return count;
+}
+
+static bool is_repeated_before(const struct weir_list_offsets_request_list_offsets_topic *topic,
+                               int32_t index)
+{
+    for (int32_t i = 0; i < index; i++) {
+        if (topic->partitions.items[i].partition_index ==
+            topic->partitions.items[index].partition_index)
+            return true;
+    }
+    return false;
+}
+
+static bool fill_topic(struct weir_call *call,
+                       const struct weir_list_offsets_request_list_offsets_topic *wanted,
+                       response_topic *out)
+{
+    const struct weir_image_topic *topic = weir_image_topic(call->image, wanted->name);
+    weir_list_offsets_response_list_offsets_topic_response_init(out);
+    out->name = wanted->name;
+    out->partitions.items = WEIR_CALL_ALLOC(call, response_partition, wanted->partitions.count);
+    if (out->partitions.items == NULL)
+        return false;
+    for (int32_t i = 0; i < wanted->partitions.count; i++) {
+        const wanted_partition *item = &wanted->partitions.items[i];
+        if (is_repeated_before(wanted, i))
+            continue;
+        response_partition *result = &out->partitions.items[out->partitions.count++];
+        weir_list_offsets_response_list_offsets_partition_response_init(result);
+        result->partition_index = item->partition_index;
+        struct weir_partition *partition =
+            topic == NULL
+                ? NULL
+                : weir_replicas_find(call->api->options.replicas, topic->id, item->partition_index);
+        enum weir_status status = WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+        if (count_of(wanted, item->partition_index) > 1)
+            status = WEIR_INVALID_REQUEST;
+        else if (partition != NULL)
+            status = look_up(call, partition, item, result);
+        result->error_code = weir_code(status);
+        weir_partition_unref(partition);
+    }
+    return true;
+}
+
+static bool fill_response(struct list_offsets *work)
+{
+    struct weir_call *call = work->call;
+    const struct weir_list_offsets_request *request = call->body;
+    weir_list_offsets_response_init(&work->response);
+    work->response.topics.items = WEIR_CALL_ALLOC(call, response_topic, request->topics.count);
+    if (work->response.topics.items == NULL)
+        return false;
+    for (int32_t t = 0; t < request->topics.count; t++) {
+        if (!fill_topic(call, &request->topics.items[t], &work->response.topics.items[t]))
+            return false;
+        work->response.topics.count = t + 1;
+    }
+    return true;
+}
+
+static void respond(struct weir_call *call, void *argument)
+{
+    struct list_offsets *work = argument;
+    if (work == NULL)
+        weir_call_close(call);
+    else
+        weir_call_respond(call, &work->response);
+}
+
+static void run_on_task(struct weir_task *task)
+{
+    struct list_offsets *work = WEIR_CONTAINER_OF(task, struct list_offsets, task);
+    struct weir_call *call = work->call;
+    weir_call_resume(call, respond, fill_response(work) ? work : NULL);
+}
+
+void weir_api_list_offsets(struct weir_call *call)
+{
+    const struct weir_list_offsets_request *request = call->body;
+    struct list_offsets *work = WEIR_CALL_ALLOC(call, struct list_offsets, 1);
+    bool blocks = false;
+    if (work == NULL) {
+        weir_call_close(call);
+        return;
+    }
+    work->call = call;
+    for (int32_t t = 0; t < request->topics.count; t++) {
+        for (int32_t p = 0; p < request->topics.items[t].partitions.count; p++)
+            blocks = blocks || needs_search(request->topics.items[t].partitions.items[p].timestamp);
+    }
+    if (blocks) {
+        work->task.run = run_on_task;
+        weir_task_pool_submit(call->api->options.pool, &work->task);
+        return;
+    }
+    respond(call, fill_response(work) ? work : NULL);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Produce (key 0).  Each partition's batch is checked and appended in the order of the request; the
+ * answer leaves at once for acks 0 and 1, and for acks -1 when every batch is below its partition's
+ * high watermark.
+ */
+#include "api_int.h"
+#include "wait_set.h"
+
+#include "weir/protocol/messages/produce_request.h"
+#include "weir/protocol/messages/produce_response.h"
+
+typedef struct weir_produce_response_partition_produce_response response_partition;
+typedef struct weir_produce_response_topic_produce_response response_topic;
+
+enum { ACKS_ALL = -1, ACKS_NONE = 0, ACKS_LEADER = 1 };
+
+/* A batch that was appended and waits for its replicas. */
+struct pending_batch {
+    struct weir_partition *partition; /* owned by the wait set once it waits */
+    int64_t last_offset;
+    response_partition *out;
+};
+
+struct produce {
+    struct weir_produce_response response;
+    bool has_error;
+    struct pending_batch *pending;
+    size_t pending_count;
+};
+
+/* Only tools that speak as the admin client may write to the coordinators' topics. */
+static bool may_write(const struct weir_call *call, const struct weir_image_topic *topic)
+{
+    return !topic->is_internal || weir_slice_is(weir_call_client_id(call), "__admin_client");
+}
+
+static void set_record_errors(struct weir_call *call, const struct weir_produce_errors *errors,
+                              response_partition *out)
+{
+    if (errors->message.text[0] != '\0')
+        out->error_message = weir_arena_printf(call->arena, "%s", errors->message.text);
+    if (errors->count == 0)
+        return;
+    out->record_errors.items = WEIR_CALL_ALLOC(
+        call, struct weir_produce_response_batch_index_and_error_message, errors->count);
+    if (out->record_errors.items == NULL)
+        return; /* the code itself is what counts */
+    out->record_errors.count = errors->count;
+    for (int32_t i = 0; i < errors->count; i++) {
+        struct weir_produce_response_batch_index_and_error_message *item =
+            &out->record_errors.items[i];
+        weir_produce_response_batch_index_and_error_message_init(item);
+        item->batch_index = errors->items[i].index;
+        if (weir_arena_copy(call->arena, errors->items[i].message,
+                            &item->batch_index_error_message) != WEIR_OK)
+            item->batch_index_error_message = WEIR_NULL_SLICE;
+    }
+}
+
+static void set_leader(struct weir_partition *partition, response_partition *out)
+{
+    struct weir_partition_role role;
+    weir_partition_role(partition, &role);
+    out->current_leader.leader_id = role.leader;
+    out->current_leader.leader_epoch = role.leader_epoch;
+}
+
+/* Transactions need their coordinator; a batch that claims to be part of one without saying of
+ * which is refused as Apache Kafka refuses it. */
+static enum weir_status check_transaction(const struct weir_produce_request *request,
+                                          const struct weir_batch *batch)
+{
+    if (weir_batch_is_transactional(batch) && weir_batch_has_producer_id(batch) &&
+        weir_slice_is_null(request->transactional_id))
+        return WEIR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    return WEIR_OK;
+}
+
+static enum weir_status append(struct weir_call *call, struct produce *produce,
+                               struct weir_partition *partition, struct weir_slice records,
+                               response_partition *out)
+{
+    const struct weir_produce_request *request = call->body;
+    struct weir_batch batch;
+    struct weir_detail message = {{0}};
+    bool zstd_allowed = call->version >= 7;
+    enum weir_status status = weir_produce_records_check(records, zstd_allowed, &batch, &message);
+    if (status == WEIR_OK)
+        status = check_transaction(request, &batch);
+    if (status != WEIR_OK) {
+        if (message.text[0] != '\0')
+            out->error_message = weir_arena_printf(call->arena, "%s", message.text);
+        return status;
+    }
+    struct weir_partition_appended appended;
+    struct weir_produce_errors errors;
+    status = weir_partition_produce(partition, &batch, request->acks, &appended, &errors);
+    out->log_start_offset = appended.log_start_offset;
+    if (status == WEIR_OK) {
+        out->base_offset = appended.base_offset;
+        out->log_append_time_ms = appended.log_append_time_ms;
+        if (request->acks == ACKS_ALL && appended.high_watermark <= appended.last_offset)
+            produce->pending[produce->pending_count++] =
+                (struct pending_batch){.partition = weir_partition_ref(partition),
+                                       .last_offset = appended.last_offset,
+                                       .out = out};
+    } else {
+        set_record_errors(call, &errors, out);
+        if (status == WEIR_NOT_LEADER_OR_FOLLOWER)
+            set_leader(partition, out);
+    }
+    weir_produce_errors_done(&errors);
+    return status;
+}
+
+static enum weir_status produce_partition(struct weir_call *call, struct produce *produce,
+                                          const struct weir_image_topic *topic,
+                                          struct weir_slice records, response_partition *out)
+{
+    const struct weir_produce_request *request = call->body;
+    if (request->acks < ACKS_ALL || request->acks > ACKS_LEADER)
+        return WEIR_INVALID_REQUIRED_ACKS;
+    if (topic == NULL)
+        return call->version >= 13 ? WEIR_UNKNOWN_TOPIC_ID : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+    struct weir_partition *partition =
+        weir_replicas_find(call->api->options.replicas, topic->id, out->index);
+    if (partition == NULL)
+        return WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+    enum weir_status status = may_write(call, topic)
+                                  ? append(call, produce, partition, records, out)
+                                  : WEIR_INVALID_TOPIC_EXCEPTION;
+    weir_partition_unref(partition);
+    return status;
+}
+
+static bool produce_topic(struct weir_call *call, struct produce *produce,
+                          const struct weir_produce_request_topic_produce_data *data,
+                          response_topic *out)
+{
+    const struct weir_image_topic *topic = call->version >= 13
+                                               ? weir_image_topic_by_id(call->image, data->topic_id)
+                                               : weir_image_topic(call->image, data->name);
+    out->name = data->name;
+    out->topic_id = data->topic_id;
+    out->partition_responses.items =
+        WEIR_CALL_ALLOC(call, response_partition, data->partition_data.count);
+    if (out->partition_responses.items == NULL)
+        return false;
+    out->partition_responses.count = data->partition_data.count;
+    for (int32_t i = 0; i < data->partition_data.count; i++) {
+        response_partition *result = &out->partition_responses.items[i];
+        weir_produce_response_partition_produce_response_init(result);
+        result->index = data->partition_data.items[i].index;
+        result->base_offset = -1;
+        result->log_start_offset = -1;
+        enum weir_status status = produce_partition(
+            call, produce, topic, data->partition_data.items[i].records.bytes, result);
+        result->error_code = weir_code(status);
+        produce->has_error = produce->has_error || status != WEIR_OK;
+    }
+    return true;
+}
+
+static void answer(struct weir_call *call, struct produce *produce)
+{
+    const struct weir_produce_request *request = call->body;
+    if (request->acks != ACKS_NONE) {
+        weir_call_respond(call, &produce->response);
+    } else if (produce->has_error) {
+        weir_call_close(call); /* the only way to tell a client that wants no answer */
+    } else {
+        weir_call_respond_nothing(call);
+    }
+}
+
+static bool are_all_replicated(struct weir_call *call, void *context)
+{
+    struct produce *produce = context;
+    bool all = true;
+    (void)call;
+    for (size_t i = 0; i < produce->pending_count; i++) {
+        struct weir_partition_log *log;
+        if (weir_partition_leader_log(produce->pending[i].partition, -1, &log) == WEIR_OK &&
+            weir_partition_log_high_watermark(log) <= produce->pending[i].last_offset)
+            all = false;
+    }
+    return all;
+}
+
+static void finish_pending(struct weir_call *call, void *context)
+{
+    struct produce *produce = context;
+    for (size_t i = 0; i < produce->pending_count; i++) {
+        struct weir_partition_log *log;
+        struct pending_batch *batch = &produce->pending[i];
+        enum weir_status status = weir_partition_leader_log(batch->partition, -1, &log);
+        if (status == WEIR_OK && weir_partition_log_high_watermark(log) <= batch->last_offset)
+            status = WEIR_REQUEST_TIMED_OUT;
+        batch->out->error_code = weir_code(status);
+        weir_partition_unref(batch->partition);
+    }
+    answer(call, produce);
+}
+
+static void wait_for_replicas(struct weir_call *call, struct produce *produce)
+{
+    const struct weir_produce_request *request = call->body;
+    struct weir_partition **partitions =
+        WEIR_CALL_ALLOC(call, struct weir_partition *, produce->pending_count);
+    if (partitions == NULL) {
+        finish_pending(call, produce);
+        return;
+    }
+    for (size_t i = 0; i < produce->pending_count; i++)
+        partitions[i] = weir_partition_ref(produce->pending[i].partition);
+    weir_wait_start(
+        call, partitions, produce->pending_count,
+        &(struct weir_wait_options){.is_satisfied = are_all_replicated,
+                                    .finish = finish_pending,
+                                    .context = produce,
+                                    .wait_ms = request->timeout_ms < 0 ? 0 : request->timeout_ms});
+}
+
+void weir_api_produce(struct weir_call *call)
+{
+    const struct weir_produce_request *request = call->body;
+    size_t batch_count = 0;
+    for (int32_t t = 0; t < request->topic_data.count; t++)
+        batch_count += (size_t)request->topic_data.items[t].partition_data.count;
+    struct produce *produce = WEIR_CALL_ALLOC(call, struct produce, 1);
+    struct pending_batch *pending = WEIR_CALL_ALLOC(call, struct pending_batch, batch_count);
+    response_topic *topics = WEIR_CALL_ALLOC(call, response_topic, request->topic_data.count);
+    if (produce == NULL || pending == NULL || topics == NULL) {
+        weir_call_close(call);
+        return;
+    }
+    weir_produce_response_init(&produce->response);
+    produce->pending = pending;
+    produce->response.responses.items = topics;
+    for (int32_t t = 0; t < request->topic_data.count; t++) {
+        weir_produce_response_topic_produce_response_init(&topics[t]);
+        produce->response.responses.count = t + 1;
+        if (!produce_topic(call, produce, &request->topic_data.items[t], &topics[t])) {
+            for (size_t i = 0; i < produce->pending_count; i++)
+                weir_partition_unref(produce->pending[i].partition);
+            weir_call_close(call);
+            return;
+        }
+    }
+    if (produce->pending_count > 0)
+        wait_for_replicas(call, produce);
+    else
+        answer(call, produce);
+}

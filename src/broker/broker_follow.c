@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From image to parts: first the number of group shards, then logs and roles, then what was
+ * deleted. */
+#include "broker_int.h"
+
+#define OFFSETS_TOPIC "__consumer_offsets"
+
+static void set_shard_count(struct weir_broker *broker, const struct weir_image *image)
+{
+    const struct weir_image_topic *topic = weir_image_topic(image, WEIR_SLICE(OFFSETS_TOPIC));
+    weir_coordinator_set_partition_count(weir_group_service_coordinator(broker->groups),
+                                         topic == NULL ? 0 : topic->partition_count);
+}
+
+static void published(struct weir_image_listener *listener, const struct weir_image *before,
+                      const struct weir_image *after, const struct weir_image_delta *delta)
+{
+    struct weir_broker *broker = WEIR_CONTAINER_OF(listener, struct weir_broker, image_listener);
+    if (!broker->follows_image)
+        return;
+    set_shard_count(broker, after);
+    weir_replicas_apply(broker->replicas, before, after, delta);
+    if (delta->deleted_topic_count > 0)
+        weir_group_topics_deleted(broker->groups, delta->deleted_topics,
+                                  delta->deleted_topic_count);
+}
+
+static bool is_offsets_partition(const struct weir_partition *partition)
+{
+    return weir_slice_is(weir_partition_topic(partition), OFFSETS_TOPIC);
+}
+
+static void became_leader(struct weir_leadership_listener *listener,
+                          struct weir_partition *partition, int32_t leader_epoch)
+{
+    struct weir_broker *broker = WEIR_CONTAINER_OF(listener, struct weir_broker, leadership);
+    if (!is_offsets_partition(partition))
+        return;
+    enum weir_status status =
+        weir_coordinator_elected(weir_group_service_coordinator(broker->groups),
+                                 weir_partition_index(partition), leader_epoch);
+    if (status != WEIR_OK)
+        WEIR_LOG_ERROR(broker->log, "group_shard_not_loaded",
+                       WEIR_I64("partition", weir_partition_index(partition)),
+                       WEIR_STR("status", weir_status_name(status)));
+}
+
+static void resigned(struct weir_leadership_listener *listener, struct weir_partition *partition,
+                     int32_t leader_epoch)
+{
+    struct weir_broker *broker = WEIR_CONTAINER_OF(listener, struct weir_broker, leadership);
+    if (is_offsets_partition(partition))
+        weir_coordinator_resigned(weir_group_service_coordinator(broker->groups),
+                                  weir_partition_index(partition), leader_epoch);
+}
+
+static void deleted(struct weir_leadership_listener *listener, const struct weir_image_topic *topic)
+{
+    (void)listener; /* published() hands all deleted topics to the groups at once */
+    (void)topic;
+}
+
+void weir_broker_follow_init(struct weir_broker *broker)
+{
+    broker->image_listener.published = published;
+    broker->leadership = (struct weir_leadership_listener){
+        .became_leader = became_leader, .resigned = resigned, .deleted = deleted};
+    weir_image_publisher_listen(broker->publisher, &broker->image_listener);
+}
+
+void weir_broker_follow_start(struct weir_broker *broker)
+{
+    const struct weir_image *image = weir_image_ref_current(broker->publisher);
+    weir_replicas_listen(broker->replicas, &broker->leadership);
+    set_shard_count(broker, image);
+    weir_replicas_apply_all(broker->replicas, image);
+    broker->follows_image = true;
+    weir_image_unref(image);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The parts of a broker, in the order in which they are built. */
+
+#include "offsets_port.h"
+#include "upkeep.h"
+
+#include "weir/api/api.h"
+#include "weir/broker/broker.h"
+#include "weir/group/group_service.h"
+#include "weir/metadata/controller.h"
+#include "weir/server/server.h"
+
+#include <stdatomic.h>
+
+struct weir_broker {
+    struct weir_env *env;
+    const struct weir_config *config;
+    const struct weir_log *log;
+    int64_t started_ns;
+
+    char cluster_id[64];
+    struct weir_log_manager *logs;
+    struct weir_task_pool *pool;
+    struct weir_image_publisher *publisher;
+    struct weir_controller *controller;
+    struct weir_replicas *replicas;
+    struct weir_offsets_port offsets_port;
+    struct weir_group_service *groups;
+    struct weir_api *api;
+    struct weir_api_listener *api_listeners; /* by listener index */
+    struct weir_server_listener *server_listeners;
+    struct weir_server_ip_limit *server_ip_limits;
+    struct weir_server *server;
+    struct weir_upkeep *upkeep;
+
+    struct weir_image_listener image_listener;
+    struct weir_leadership_listener leadership;
+    bool follows_image;   /* set before any operation is submitted: logs are loaded, changes are
+                             applied as they come */
+    int64_t broker_epoch; /* -1: not registered */
+    atomic_bool metadata_failed;
+};
+
+/* broker_follow.c: what the broker does when the image changes. */
+void weir_broker_follow_init(struct weir_broker *broker);
+/* Applies the whole current image, then follows. */
+void weir_broker_follow_start(struct weir_broker *broker);
+
+/* broker_register.c: this broker's entry in the metadata. */
+WEIR_MUST_CHECK enum weir_status weir_broker_register(struct weir_broker *broker,
+                                                      struct weir_detail *detail);
+void weir_broker_deregister(struct weir_broker *broker);
+
+/* broker_serve.c: the APIs and the sockets. */
+WEIR_MUST_CHECK enum weir_status weir_broker_serve(struct weir_broker *broker,
+                                                   struct weir_detail *detail);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A load that costs almost nothing itself: one connection, batches encoded once, several requests
+ * in flight.
+ *
+ *   bench_load first   HOST PORT                                   connects and asks ApiVersions,
+ * until it is answered bench_load produce HOST PORT TOPIC TOTAL_BYTES BATCH_BYTES RECORD_BYTES
+ *   bench_load fetch   HOST PORT TOPIC TOTAL_BYTES
+ *
+ * Prints "ok <bytes> bytes <requests> requests"; anything unexpected is a sentence on stderr and
+ * exit code 1.
+ */
+#include "weir/base/endian.h"
+#include "weir/base/memory.h"
+#include "weir/protocol/api_keys.h"
+#include "weir/protocol/messages/fetch_request.h"
+#include "weir/protocol/messages/fetch_response.h"
+#include "weir/protocol/messages/metadata_request.h"
+#include "weir/protocol/messages/produce_request.h"
+#include "weir/record/batch_builder.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define IN_FLIGHT       5
+#define CONNECT_TRIES   20000
+#define FETCH_BYTES_MAX (1 << 20)
+
+static _Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "bench_load: %s (errno %d)\n", what, errno);
+    exit(1);
+}
+
+static int try_connect(const char *host, const char *port)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(host, port, &hints, &found) != 0)
+        fail("no such address");
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1;
+    if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(found);
+    if (fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
+        fail("TCP_NODELAY");
+    return fd;
+}
+
+/* The server may be starting: a millisecond between tries, so many of them. */
+static int connect_to(const char *host, const char *port)
+{
+    for (int i = 0; i < CONNECT_TRIES; i++) {
+        int fd = try_connect(host, port);
+        if (fd >= 0)
+            return fd;
+        (void)poll(NULL, 0, 1);
+    }
+    fail("cannot connect");
+}
+
+static void send_all(int fd, struct weir_slice bytes)
+{
+    while (bytes.size > 0) {
+        ssize_t sent = send(fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+        if (sent <= 0)
+            fail("send");
+        bytes.data += sent;
+        bytes.size -= (size_t)sent;
+    }
+}
+
+static void receive_exactly(int fd, uint8_t *into, size_t size)
+{
+    while (size > 0) {
+        ssize_t got = recv(fd, into, size, 0);
+        if (got <= 0)
+            fail("the broker closed the connection");
+        into += got;
+        size -= (size_t)got;
+    }
+}
+
+/* One response frame into the buffer, without its length. */
+static void receive_frame(int fd, struct weir_buf *frame)
+{
+    uint8_t head[4];
+    receive_exactly(fd, head, sizeof(head));
+    uint32_t size = weir_get_u32(head);
+    if (size < 4 || size > (200u << 20))
+        fail("a response of impossible length");
+    weir_buf_clear(frame);
+    uint8_t *room = weir_buf_extend(frame, size);
+    if (room == NULL)
+        fail("out of memory");
+    receive_exactly(fd, room, size);
+}
+
+/* A whole request frame: length, header of version 1 or 2, body. */
+static void encode_request(struct weir_buf *frame, enum weir_api_key key, int16_t version,
+                           const void *body)
+{
+    const struct weir_api_spec *api = weir_api_find((int16_t)key);
+    struct weir_writer writer;
+    weir_buf_clear(frame);
+    weir_writer_init(&writer, frame);
+    weir_write_i32(&writer, 0);
+    weir_write_i16(&writer, (int16_t)key);
+    weir_write_i16(&writer, version);
+    weir_write_i32(&writer, 1);
+    weir_write_string(&writer, WEIR_SLICE("bench"), false, true);
+    if (weir_api_request_header_version(api, version) >= 2)
+        weir_write_uvarint(&writer, 0);
+    api->request->write(&writer, version, body);
+    if (weir_writer_status(&writer) != WEIR_OK)
+        fail("cannot encode a request");
+    weir_writer_done(&writer);
+    weir_put_u32(frame->data, (uint32_t)(frame->size - 4));
+}
+
+static void first_answer(int fd)
+{
+    static const uint8_t api_versions_v0[] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff};
+    struct weir_buf frame = {0};
+    send_all(fd, weir_slice_of(api_versions_v0, sizeof(api_versions_v0)));
+    receive_frame(fd, &frame);
+    weir_buf_done(&frame);
+}
+
+/* Makes the topic exist, by Kafka's own auto-creation, and waits until it has a leader. */
+static void create_topic(int fd, const char *topic)
+{
+    struct weir_metadata_request_metadata_request_topic item;
+    struct weir_metadata_request request;
+    struct weir_buf frame = {0};
+    weir_metadata_request_init(&request);
+    weir_metadata_request_metadata_request_topic_init(&item);
+    item.name = weir_slice_str(topic);
+    request.topics.items = &item;
+    request.topics.count = 1;
+    for (int i = 0; i < 50; i++) {
+        encode_request(&frame, WEIR_API_METADATA, 4, &request);
+        send_all(fd, weir_buf_slice(&frame));
+        receive_frame(fd, &frame);
+        (void)poll(NULL, 0, 20);
+    }
+    weir_buf_done(&frame);
+}
+
+static void build_batch(struct weir_buf *out, size_t batch_bytes, size_t record_bytes)
+{
+    struct weir_batch_builder_options options = weir_batch_builder_options_default();
+    struct weir_batch_builder *builder;
+    uint8_t *value = weir_malloc(record_bytes);
+    if (value == NULL || weir_batch_builder_new(&options, out, &builder) != WEIR_OK)
+        fail("out of memory");
+    for (size_t i = 0; i < record_bytes; i++)
+        value[i] = (uint8_t)(i * 31 + 7);
+    struct weir_record_data record = {.timestamp = 1700000000000,
+                                      .value = weir_slice_of(value, record_bytes)};
+    do {
+        weir_batch_builder_add(builder, &record);
+    } while (weir_batch_builder_bytes(builder) + weir_record_bytes_bound(&record) < batch_bytes);
+    if (weir_batch_builder_finish(builder) != WEIR_OK)
+        fail("cannot build a batch");
+    weir_batch_builder_free(builder);
+    weir_free(value);
+}
+
+static void check_produced(const struct weir_buf *frame)
+{
+    /* Produce v3: correlation id, one topic with its name, one partition: index, error code.  The
+     * error code lies behind the topic's name. */
+    size_t name = weir_get_u16(frame->data + 8);
+    if (frame->size < 10 + name + 10 || weir_get_i16(frame->data + 10 + name + 8) != 0)
+        fail("a produce request was refused");
+}
+
+static void produce(int fd, const char *topic, size_t total, size_t batch_bytes,
+                    size_t record_bytes)
+{
+    struct weir_produce_request request;
+    struct weir_produce_request_topic_produce_data data;
+    struct weir_produce_request_partition_produce_data partition;
+    struct weir_buf batch = {0}, frame = {0}, response = {0};
+    create_topic(fd, topic);
+    build_batch(&batch, batch_bytes, record_bytes);
+    weir_produce_request_init(&request);
+    weir_produce_request_topic_produce_data_init(&data);
+    weir_produce_request_partition_produce_data_init(&partition);
+    partition.records.bytes = weir_buf_slice(&batch);
+    data.name = weir_slice_str(topic);
+    data.partition_data.items = &partition;
+    data.partition_data.count = 1;
+    request.acks = 1;
+    request.timeout_ms = 30000;
+    request.topic_data.items = &data;
+    request.topic_data.count = 1;
+    encode_request(&frame, WEIR_API_PRODUCE, 3, &request);
+    size_t count = total / batch.size + 1;
+    for (size_t sent = 0, answered = 0; answered < count;) {
+        if (sent < count && sent - answered < IN_FLIGHT) {
+            send_all(fd, weir_buf_slice(&frame));
+            sent++;
+            continue;
+        }
+        receive_frame(fd, &response);
+        check_produced(&response);
+        answered++;
+    }
+    printf("ok %zu bytes %zu requests\n", count * batch.size, count);
+    weir_buf_done(&batch);
+    weir_buf_done(&frame);
+    weir_buf_done(&response);
+}
+
+/* Bytes of records in the response, and the offset behind the last of them. */
+static size_t fetched(const struct weir_buf *frame, int64_t *next_offset)
+{
+    struct weir_arena arena;
+    struct weir_reader reader;
+    struct weir_fetch_response response;
+    weir_arena_init(&arena, 0);
+    weir_reader_init(&reader, weir_slice_of(frame->data + 4, frame->size - 4), &arena);
+    weir_fetch_response_read(&reader, 4, &response);
+    if (weir_reader_status(&reader) != WEIR_OK || response.responses.count != 1 ||
+        response.responses.items[0].partitions.count != 1)
+        fail("a fetch response that cannot be read");
+    const struct weir_fetch_response_partition_data *data =
+        &response.responses.items[0].partitions.items[0];
+    if (data->error_code != 0)
+        fail("a fetch was refused");
+    struct weir_batch_iter iter;
+    struct weir_batch batch;
+    size_t bytes = 0;
+    weir_batch_iter_init(&iter, data->records.bytes);
+    while (weir_batch_iter_next(&iter, &batch, NULL) == WEIR_OK) {
+        bytes += batch.bytes.size;
+        *next_offset = weir_batch_next_offset(&batch);
+    }
+    weir_arena_done(&arena);
+    return bytes;
+}
+
+static void fetch(int fd, const char *topic, size_t total)
+{
+    struct weir_fetch_request request;
+    struct weir_fetch_request_fetch_topic wanted;
+    struct weir_fetch_request_fetch_partition partition;
+    struct weir_buf frame = {0};
+    size_t bytes = 0, requests = 0;
+    weir_fetch_request_init(&request);
+    weir_fetch_request_fetch_topic_init(&wanted);
+    weir_fetch_request_fetch_partition_init(&partition);
+    partition.partition_max_bytes = FETCH_BYTES_MAX;
+    wanted.topic = weir_slice_str(topic);
+    wanted.partitions.items = &partition;
+    wanted.partitions.count = 1;
+    request.replica_id = -1;
+    request.max_wait_ms = 500;
+    request.min_bytes = 1;
+    request.max_bytes = FETCH_BYTES_MAX;
+    request.topics.items = &wanted;
+    request.topics.count = 1;
+    while (bytes < total) {
+        encode_request(&frame, WEIR_API_FETCH, 4, &request);
+        send_all(fd, weir_buf_slice(&frame));
+        receive_frame(fd, &frame);
+        size_t got = fetched(&frame, &partition.fetch_offset);
+        if (got == 0)
+            fail("no more data");
+        bytes += got;
+        requests++;
+    }
+    printf("ok %zu bytes %zu requests\n", bytes, requests);
+    weir_buf_done(&frame);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4)
+        fail("usage: bench_load first|produce|fetch HOST PORT ...");
+    int fd = connect_to(argv[2], argv[3]);
+    if (strcmp(argv[1], "first") == 0) {
+        first_answer(fd);
+        printf("ok\n");
+    } else if (strcmp(argv[1], "produce") == 0 && argc == 8) {
+        produce(fd, argv[4], strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10),
+                strtoull(argv[7], NULL, 10));
+    } else if (strcmp(argv[1], "fetch") == 0 && argc == 6) {
+        fetch(fd, argv[4], strtoull(argv[5], NULL, 10));
+    } else {
+        fail("usage: bench_load first|produce|fetch HOST PORT ...");
+    }
+    close(fd);
+    return 0;
+}

@@ -162,8 +162,8 @@ enum weir_status weir_ephemeral_new(struct weir_env *env, const char *parent_dir
     ephemeral->env = env;
     ephemeral->lock_fd = -1;
     struct clearing clearing = {env, parent_dir};
-    (void)weir_dir_list(env, parent_dir, clear_one, &clearing,
-                        NULL); /* make() says what is wrong with parent_dir */
+    enum weir_status unlisted = weir_dir_list(env, parent_dir, clear_one, &clearing, NULL);
+    (void)unlisted; /* make() says what is wrong with parent_dir */
     enum weir_status status = make(ephemeral, parent_dir, detail);
     if (status != WEIR_OK) {
         weir_free(ephemeral);

@@ -30,7 +30,8 @@ struct tally {
 
 static const struct weir_message_codec *find_by_name(const char *name)
 {
-    const struct weir_message_codec *headers[] = {&weir_request_header_codec, &weir_response_header_codec};
+    const struct weir_message_codec *headers[] = {&weir_request_header_codec,
+                                                  &weir_response_header_codec};
     for (size_t i = 0; i < 2; i++)
         if (strcmp(headers[i]->name, name) == 0)
             return headers[i];
@@ -134,7 +135,8 @@ static const char *next_word(char **text)
 }
 
 /* The codec and version a line names, and its hex digits; NULL when there is none. */
-static const struct weir_message_codec *parse_line(char *line, long *out_version, const char **out_hex)
+static const struct weir_message_codec *parse_line(char *line, long *out_version,
+                                                   const char **out_hex)
 {
     const char *name = next_word(&line);
     const bool is_request = strcmp(name, "request") == 0;

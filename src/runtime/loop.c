@@ -49,6 +49,7 @@ struct weir_loop {
     int64_t armed_ms; /* what deadline_event is set to, or NOT_ARMED */
     struct weir_heap timers;
     struct weir_list hooks;
+    struct weir_list last_hooks;
     struct weir_list ready;
 
     struct weir_lock mailbox_lock; /* guards the two below */
@@ -130,6 +131,7 @@ enum weir_status weir_loop_new(struct weir_env *env, const char *name, struct we
     loop->armed_ms = NOT_ARMED;
     loop->now_ms = weir_env_monotonic_ms(env);
     weir_list_init(&loop->hooks);
+    weir_list_init(&loop->last_hooks);
     weir_list_init(&loop->ready);
     weir_lock_init(&loop->mailbox_lock, WEIR_LOCK_RANK_MAILBOX);
     (void)snprintf(loop->name, sizeof(loop->name), "%s", name); /* cut is fine */
@@ -194,9 +196,9 @@ static void run_ready(struct weir_loop *loop)
     }
 }
 
-static void run_hooks(struct weir_loop *loop)
+static void run_hooks(const struct weir_list *hooks)
 {
-    WEIR_LIST_FOREACH(node, &loop->hooks) {
+    WEIR_LIST_FOREACH(node, hooks) {
         struct weir_loop_hook *hook = WEIR_LIST_ENTRY(node, struct weir_loop_hook, node);
         hook->run(hook);
     }
@@ -247,7 +249,8 @@ static void turn(struct weir_loop *loop, int64_t wait_ms_max)
     (void)run_mailbox(loop);
     run_timers(loop);
     run_ready(loop);
-    run_hooks(loop);
+    run_hooks(&loop->hooks);
+    run_hooks(&loop->last_hooks);
 }
 
 void weir_loop_turn(struct weir_loop *loop, int64_t wait_ms_max)
@@ -368,6 +371,11 @@ void weir_loop_timer_cancel(struct weir_loop *loop, struct weir_timer *timer)
 void weir_loop_hook_add(struct weir_loop *loop, struct weir_loop_hook *hook)
 {
     weir_list_push_back(&loop->hooks, &hook->node);
+}
+
+void weir_loop_hook_add_last(struct weir_loop *loop, struct weir_loop_hook *hook)
+{
+    weir_list_push_back(&loop->last_hooks, &hook->node);
 }
 
 static short libevent_mask(unsigned events)

@@ -29,7 +29,8 @@ struct weir_timer {
     void (*fire)(struct weir_timer *timer); /* on the loop's thread; may set the timer again */
 };
 
-/* Called at the end of each turn in the order of registration; hooks stay until the loop ends. */
+/* Called at the end of each turn in the order of registration; hooks stay until the loop ends, or
+ * until their node is removed while the loop does not run. */
 struct weir_loop_hook {
     struct weir_list node;
     void (*run)(struct weir_loop_hook *hook);
@@ -73,6 +74,8 @@ void weir_loop_timer_cancel(struct weir_loop *loop, struct weir_timer *timer);
 
 /* The hook belongs to its caller and lives as long as the loop. */
 void weir_loop_hook_add(struct weir_loop *loop, struct weir_loop_hook *hook);
+/* Runs after all the others, whenever they are added: for those who write what the others made. */
+void weir_loop_hook_add_last(struct weir_loop *loop, struct weir_loop_hook *hook);
 
 /* Watches a descriptor; it stays the caller's and must outlive the watch.  ready runs while the
  * descriptor is ready for one of the events (level-triggered); it may free its own watch and

@@ -101,6 +101,8 @@ Test(loop, a_turn_runs_mailbox_timers_sockets_hooks_in_this_order)
     struct weir_loop *loop = new_loop(&env, &trace);
     struct traced_hook first = {{.run = run_hook}, &trace, 'h'};
     struct traced_hook second = {{.run = run_hook}, &trace, 'i'};
+    struct traced_hook last = {{.run = run_hook}, &trace, 'z'};
+    weir_loop_hook_add_last(loop, &last.hook);
     weir_loop_hook_add(loop, &first.hook);
     weir_loop_hook_add(loop, &second.hook);
     int pair[2];
@@ -114,7 +116,7 @@ Test(loop, a_turn_runs_mailbox_timers_sockets_hooks_in_this_order)
     struct traced_message message = {{.run = run_message}, &trace, 'm', false};
     weir_loop_post(loop, &message.message);
     weir_loop_turn(loop, 0);
-    cr_assert_str_eq(trace.text, "mtrhi");
+    cr_assert_str_eq(trace.text, "mtrhiz");
     weir_watch_free(watch);
     weir_loop_free(loop);
     close(pair[0]);

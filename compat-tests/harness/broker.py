@@ -12,6 +12,7 @@ import time
 from . import cases, wire
 
 COMMON = {
+    'node.id': '1',
     'num.partitions': '4',
     'offsets.topic.num.partitions': '4',
     'offsets.topic.replication.factor': '1',

@@ -66,9 +66,10 @@ def records(lines):
 class Member:
     """A running group member, read by a thread."""
 
-    def __init__(self, command, env=None):
-        self.process = subprocess.Popen(broker.with_parent(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, errors='replace', env=env)
+    def __init__(self, command, env=None, has_input=False):
+        self.process = subprocess.Popen(broker.with_parent(command), text=True, errors='replace', env=env,
+                                        stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assigned, self.values, self.other, self.errors = set(), set(), [], queue.Queue()
         self.read_thread = threading.Thread(target=self.read, daemon=True)
         self.read_thread.start()
@@ -94,6 +95,15 @@ class Member:
         while not self.errors.empty():
             lines.append(self.errors.get())
         return ''.join(lines[-5:])
+
+    def end(self, seconds):
+        """SIGTERM, and the time to finish what it has begun."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.read_thread.join(10)
 
     def kill(self, how=signal.SIGKILL):
         if self.process.poll() is None:

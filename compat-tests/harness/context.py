@@ -24,11 +24,11 @@ class Settings:
     def is_apache(self):
         return self.binary is None and self.address is None
 
-    def once(self, name, inputs, install):
+    def once(self, name, inputs, install, text=''):
         """Installs something below build/compat unless it is there, made from the same inputs; -> its directory."""
         directory = os.path.join(self.cache, name)
         stamp = directory + '.stamp'
-        parts = []
+        parts = [text]
         for path in inputs:
             with open(path) as file:
                 parts.append(file.read())
@@ -67,7 +67,7 @@ class Settings:
             run_quiet(['/usr/bin/python3', '-m', 'venv', directory])
             run_quiet([os.path.join(directory, 'bin', 'pip'), 'install', '-q', *packages])
 
-        return os.path.join(self.once(name, [], install), 'bin', 'python')
+        return os.path.join(self.once(name, [], install, ' '.join(packages)), 'bin', 'python')
 
 
 def run_quiet(command, **kwargs):

@@ -78,6 +78,9 @@ WEIR_MUST_CHECK enum weir_status weir_producer_state_check_marker(const struct w
 /* Makes room so that the next update of this producer cannot fail: call before the bytes are written. */
 WEIR_MUST_CHECK enum weir_status weir_producer_state_prepare(struct weir_producer_state *state, int64_t producer_id);
 
+/* Room for that many more transactions to open and to end (prepare makes room for one of each). */
+WEIR_MUST_CHECK enum weir_status weir_producer_state_reserve(struct weir_producer_state *state, size_t count);
+
 /* Takes over a data batch that lies in the log at its offsets. prepare must have succeeded. */
 void weir_producer_state_update(struct weir_producer_state *state, const struct weir_batch *batch);
 

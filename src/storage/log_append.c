@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Appending.  Everything that can fail for other reasons than the disk happens before the write, so that a write that
+ * succeeded is always accounted for:
+ *   checks -> roll if due -> room in memory -> one write -> indexes, producers, epochs -> publish.
+ */
+
+#include "log_int.h"
+
+#include "weir/base/memory.h"
+
+#include <inttypes.h>
+
+/* --- Rolling. --- */
+
+static bool is_roll_due(struct weir_partition_log *log, int64_t last_offset, int64_t max_timestamp, size_t bytes)
+{
+    const struct weir_log_config *config = &log->config;
+    struct weir_segment *active = weir_log_active(log);
+    uint64_t size = weir_segment_size(active);
+    if (last_offset - active->base_offset > INT32_MAX)
+        return true;
+    if (size == 0)
+        return false;
+    if (size + bytes > (uint64_t)config->segment_bytes)
+        return true;
+    int64_t age_ms = active->first_timestamp >= 0 ? max_timestamp - active->first_timestamp
+                                                  : weir_env_wall_ms(log->env) - active->created_ms;
+    if (age_ms > config->segment_ms - active->roll_jitter_ms)
+        return true;
+    weir_lock_take(&active->lock);
+    size_t offset_entries = active->offset_index.count;
+    size_t time_entries = active->time_index.count;
+    weir_lock_release(&active->lock);
+    size_t index_bytes = config->segment_index_bytes > 0 ? (size_t)config->segment_index_bytes : 0;
+    return offset_entries >= index_bytes / WEIR_OFFSET_INDEX_ENTRY_BYTES ||
+           time_entries + 1 >= index_bytes / WEIR_TIME_INDEX_ENTRY_BYTES;
+}
+
+/* Publishes a view with one more segment. */
+static enum weir_status add_segment(struct weir_partition_log *log, struct weir_segment *segment)
+{
+    const struct log_view *before = log->now.view;
+    struct weir_segment **segments = weir_calloc(before->count + 1, sizeof(struct weir_segment *));
+    if (segments == NULL)
+        return WEIR_NO_MEMORY;
+    memcpy(segments, before->segments, before->count * sizeof(struct weir_segment *));
+    segments[before->count] = segment;
+    struct log_view *view = weir_log_view_new(segments, before->count + 1);
+    weir_free(segments);
+    if (view == NULL)
+        return WEIR_NO_MEMORY;
+    weir_log_publish_view(log, view);
+    return WEIR_OK;
+}
+
+/* What a new active segment leaves behind must be complete in the page cache; the next flush makes it durable. */
+enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t base_offset, struct weir_detail *detail)
+{
+    struct weir_segment *sealed = weir_log_active(log);
+    struct weir_segment *segment = NULL;
+    if (base_offset == sealed->base_offset)
+        return WEIR_OK; /* it is empty */
+    weir_segment_add_final_time_entry(sealed);
+    enum weir_status status = weir_segment_write_indexes(sealed, false, detail);
+    if (status == WEIR_OK)
+        status = weir_log_write_snapshot(log, base_offset, false, detail);
+    if (status == WEIR_OK)
+        status = weir_segment_open(log->env, log->dir, base_offset, true, &segment, detail);
+    if (status != WEIR_OK)
+        return status;
+    segment->roll_jitter_ms = weir_log_jitter(log->env, &log->config);
+    /* Apache Kafka takes a missing .index for damage, so an empty one is made at once. */
+    status = weir_segment_write_indexes(segment, false, detail);
+    if (status == WEIR_OK)
+        status = add_segment(log, segment);
+    weir_segment_unref(segment);
+    return status;
+}
+
+static enum weir_status roll_if_due(struct weir_partition_log *log, int64_t base_offset, int64_t last_offset,
+                                    int64_t max_timestamp, size_t bytes, bool *out_has_rolled,
+                                    struct weir_detail *detail)
+{
+    *out_has_rolled = false;
+    if (bytes > (size_t)log->config.segment_bytes) {
+        weir_detail_set(detail, "%zu bytes do not fit in a segment of %d", bytes, log->config.segment_bytes);
+        return WEIR_RECORD_LIST_TOO_LARGE;
+    }
+    if (!is_roll_due(log, last_offset, max_timestamp, bytes))
+        return WEIR_OK;
+    enum weir_status status = weir_log_roll_locked(log, base_offset, detail);
+    *out_has_rolled = status == WEIR_OK;
+    if (status == WEIR_IO_ERROR) {
+        weir_log_fail_locked(log, detail);
+        return WEIR_KAFKA_STORAGE_ERROR;
+    }
+    return status;
+}
+
+/* --- Writing. --- */
+
+/* P4: takes back what a failed write may have left. */
+static enum weir_status take_back(struct weir_partition_log *log, enum weir_status why, uint64_t file_pos,
+                                  struct weir_detail *detail)
+{
+    struct weir_detail second = {{0}};
+    struct weir_segment *active = weir_log_active(log);
+    enum weir_status status = weir_file_truncate(log->env, active->file, file_pos, &second);
+    if (why == WEIR_NO_SPACE && status == WEIR_OK)
+        return WEIR_NO_SPACE;
+    if (status != WEIR_OK)
+        weir_detail_set(detail, "a failed write could not be taken back: %s", second.text);
+    weir_log_fail_locked(log, detail);
+    return WEIR_KAFKA_STORAGE_ERROR;
+}
+
+static enum weir_status write_parts(struct weir_partition_log *log, const struct weir_slice *parts, size_t count,
+                                    uint64_t *out_file_pos, struct weir_detail *detail)
+{
+    struct weir_segment *active = weir_log_active(log);
+    uint64_t file_pos = weir_segment_size(active);
+    enum weir_status status = weir_file_write_at(log->env, active->file, parts, count, file_pos, detail);
+    if (status != WEIR_OK)
+        return take_back(log, status, file_pos, detail);
+    *out_file_pos = file_pos;
+    return WEIR_OK;
+}
+
+static void fill_result(struct weir_partition_log *log, int64_t base_offset, int64_t last_offset,
+                        struct weir_log_append_result *out)
+{
+    out->base_offset = base_offset;
+    out->last_offset = last_offset;
+    out->log_start_offset = log->now.offsets.log_start_offset;
+    int64_t unflushed = log->now.offsets.log_end_offset - log->recovery_point;
+    bool is_due_by_time = log->config.flush_ms != INT64_MAX &&
+                          weir_env_monotonic_ms(log->env) - log->flushed_ms >= log->config.flush_ms;
+    out->is_flush_due = unflushed >= log->config.flush_messages || is_due_by_time;
+}
+
+/* --- As the leader. --- */
+
+struct leader_append {
+    struct weir_partition_log *log;
+    const struct weir_checked_batch *checked;
+    const struct weir_log_append_options *options;
+    struct weir_batch batch; /* with its offsets */
+    bool has_marker;
+    struct weir_txn_marker marker;
+};
+
+/* A marker lies in memory in two parts; it is put together to be read. */
+static enum weir_status read_marker(struct leader_append *append, struct weir_detail *detail)
+{
+    uint8_t bytes[256];
+    const struct weir_checked_batch *checked = append->checked;
+    size_t size = WEIR_BATCH_HEADER_BYTES + checked->body.size;
+    append->has_marker = weir_batch_is_control(&checked->batch) && weir_batch_has_producer_id(&checked->batch);
+    if (!append->has_marker)
+        return WEIR_OK;
+    if (size > sizeof(bytes)) {
+        weir_detail_set(detail, "a transaction marker of %zu bytes", size);
+        return WEIR_INVALID;
+    }
+    memcpy(bytes, checked->head, WEIR_BATCH_HEADER_BYTES);
+    memcpy(bytes + WEIR_BATCH_HEADER_BYTES, checked->body.data, checked->body.size);
+    struct weir_batch batch = checked->batch;
+    batch.bytes = weir_slice_of(bytes, size);
+    return weir_txn_marker_parse(&batch, &append->marker, detail);
+}
+
+static bool opens_txn(const struct weir_partition_log *log, const struct weir_batch *batch)
+{
+    const struct weir_producer *producer = weir_producer_state_find(log->producers, batch->producer_id);
+    return weir_batch_is_transactional(batch) && !weir_batch_is_control(batch) &&
+           (producer == NULL || producer->txn_first_offset < 0 || producer->producer_epoch != batch->producer_epoch);
+}
+
+/* True when the batch was answered as a duplicate. */
+static enum weir_status check_producer(struct leader_append *append, struct weir_log_append_result *out,
+                                       struct weir_detail *detail)
+{
+    struct weir_partition_log *log = append->log;
+    const struct weir_log_append_options *options = append->options;
+    const struct weir_batch *batch = &append->checked->batch;
+    if (!weir_batch_has_producer_id(batch))
+        return WEIR_OK;
+    if (append->has_marker)
+        return weir_producer_state_check_marker(log->producers, &append->marker, options->origin,
+                                                options->transaction_version, detail);
+    if (options->origin == WEIR_APPEND_CLIENT) {
+        const struct weir_producer_batch *known = weir_producer_state_duplicate(log->producers, batch);
+        if (known != NULL) {
+            fill_result(log, known->last_offset - known->offset_delta, known->last_offset, out);
+            out->log_append_time_ms = known->timestamp;
+            out->is_duplicate = true;
+            return WEIR_OK;
+        }
+        if (!options->is_verified && opens_txn(log, batch)) {
+            weir_detail_set(detail, "Record was not part of an ongoing transaction");
+            return WEIR_INVALID_TXN_STATE;
+        }
+    }
+    return weir_producer_state_check(log->producers, batch, options->origin, detail);
+}
+
+/* Room in memory for everything the write of one batch will change. */
+static enum weir_status prepare(struct weir_partition_log *log, const struct weir_batch *batch, int32_t leader_epoch)
+{
+    if (leader_epoch > weir_epoch_cache_latest(&log->epochs)) {
+        enum weir_status status = weir_epoch_cache_assign(&log->epochs, leader_epoch, batch->base_offset);
+        if (status != WEIR_OK)
+            return status;
+    }
+    return weir_batch_has_producer_id(batch) ? weir_producer_state_prepare(log->producers, batch->producer_id)
+                                             : WEIR_OK;
+}
+
+/* And for as many transactions. */
+static enum weir_status reserve_txns(struct weir_partition_log *log, size_t count)
+{
+    struct weir_segment *active = weir_log_active(log);
+    struct weir_txn_index *index = &active->txn_index;
+    weir_lock_take(&active->lock);
+    struct weir_aborted_txn *items =
+        weir_grow(index->items, &index->capacity, index->count + count, sizeof(index->items[0]));
+    if (items != NULL)
+        index->items = items;
+    weir_lock_release(&active->lock);
+    return items == NULL ? WEIR_NO_MEMORY : weir_producer_state_reserve(log->producers, count);
+}
+
+static void apply_marker(struct weir_partition_log *log, const struct weir_txn_marker *marker,
+                         const struct weir_batch *batch)
+{
+    struct weir_completed_txn completed;
+    if (!weir_producer_state_apply_marker(log->producers, marker, batch->base_offset, batch->max_timestamp,
+                                          &completed) ||
+        !completed.is_aborted)
+        return;
+    struct weir_aborted_txn aborted = {.producer_id = completed.producer_id,
+                                       .first_offset = completed.first_offset,
+                                       .last_offset = completed.last_offset,
+                                       .last_stable_offset =
+                                           weir_producer_state_last_stable_offset(log->producers, &completed)};
+    struct weir_segment *active = weir_log_active(log);
+    weir_lock_take(&active->lock);
+    enum weir_status status = weir_txn_index_append(&active->txn_index, &aborted);
+    weir_lock_release(&active->lock);
+    /* prepare() made room and markers come in offset order, so this is a broken invariant; going on would show aborted
+     * records to read_committed consumers. */
+    if (status != WEIR_OK) {
+        struct weir_detail why;
+        weir_detail_set(&why, "the abort at offset %" PRId64 " could not be indexed", completed.last_offset);
+        weir_log_fail_locked(log, &why);
+    }
+}
+
+static enum weir_status write_leader_batch(struct leader_append *append, struct weir_detail *detail)
+{
+    uint8_t head[WEIR_BATCH_HEADER_BYTES];
+    struct weir_partition_log *log = append->log;
+    const struct weir_batch *batch = &append->batch;
+    memcpy(head, append->checked->head, sizeof(head));
+    weir_batch_set_base_offset(head, batch->base_offset);
+    weir_batch_set_leader_epoch(head, append->options->leader_epoch);
+    const struct weir_slice parts[] = {weir_slice_of(head, sizeof(head)), append->checked->body};
+    uint64_t file_pos = 0;
+    enum weir_status status =
+        write_parts(log, parts, append->checked->body.size > 0 ? 2 : 1, &file_pos, detail);
+    if (status != WEIR_OK)
+        return status;
+    weir_segment_on_appended(weir_log_active(log), batch, file_pos, batch->bytes.size,
+                             log->config.index_interval_bytes);
+    if (append->has_marker)
+        apply_marker(log, &append->marker, batch);
+    else if (weir_batch_has_producer_id(batch))
+        weir_producer_state_update(log->producers, batch);
+    weir_log_publish_end(log, batch->last_offset + 1);
+    weir_log_publish_limits(log, log->now.offsets.log_start_offset, log->now.offsets.high_watermark);
+    return WEIR_OK;
+}
+
+static enum weir_status append_locked(struct leader_append *append, struct weir_log_append_result *out,
+                                      struct weir_detail *detail)
+{
+    struct weir_partition_log *log = append->log;
+    struct weir_batch *batch = &append->batch;
+    enum weir_status status = weir_log_check_open(log, detail);
+    if (status == WEIR_OK)
+        status = check_producer(append, out, detail);
+    if (status != WEIR_OK || out->is_duplicate)
+        return status;
+    batch->base_offset = log->now.offsets.log_end_offset;
+    if (batch->base_offset > INT64_MAX - 1 - batch->last_offset_delta) {
+        weir_detail_set(detail, "the log has no offsets left");
+        return WEIR_INVALID;
+    }
+    batch->last_offset = batch->base_offset + batch->last_offset_delta;
+    status = roll_if_due(log, batch->base_offset, batch->last_offset, batch->max_timestamp, batch->bytes.size,
+                         &out->has_rolled, detail);
+    if (status == WEIR_OK)
+        status = prepare(log, batch, append->options->leader_epoch);
+    if (status == WEIR_OK && append->has_marker)
+        status = reserve_txns(log, 1);
+    if (status == WEIR_OK)
+        status = write_leader_batch(append, detail);
+    if (status == WEIR_OK)
+        fill_result(log, batch->base_offset, batch->last_offset, out);
+    return status;
+}
+
+enum weir_status weir_partition_log_append(struct weir_partition_log *log, const struct weir_checked_batch *batch,
+                                           const struct weir_log_append_options *options,
+                                           struct weir_log_append_result *out, struct weir_detail *detail)
+{
+    struct leader_append append = {.log = log, .checked = batch, .options = options, .batch = batch->batch};
+    struct weir_log_append_result result = {.log_append_time_ms = batch->log_append_time_ms};
+    enum weir_status status = read_marker(&append, detail);
+    if (status != WEIR_OK)
+        return status;
+    weir_lock_take(&log->lock);
+    status = append_locked(&append, &result, detail);
+    weir_lock_release(&log->lock);
+    if (status == WEIR_OK)
+        *out = result;
+    return status;
+}
+
+enum weir_status weir_partition_log_append_marker(struct weir_partition_log *log, const struct weir_txn_marker *marker,
+                                                  const struct weir_log_append_options *options,
+                                                  struct weir_log_append_result *out, struct weir_detail *detail)
+{
+    uint8_t bytes[WEIR_TXN_MARKER_BYTES];
+    struct weir_checked_batch checked;
+    weir_txn_marker_write(bytes, marker, weir_env_wall_ms(log->env));
+    enum weir_status status = weir_checked_batch_from_own(weir_slice_of(bytes, sizeof(bytes)), &checked, detail);
+    if (status != WEIR_OK)
+        return status;
+    return weir_partition_log_append(log, &checked, options, out, detail);
+}
+
+/* --- Batches that have their offsets. --- */
+
+struct raw_summary {
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t max_timestamp;
+};
+
+static enum weir_status check_raw(struct weir_slice batches, int64_t log_end_offset, struct raw_summary *out,
+                                  struct weir_detail *detail)
+{
+    struct weir_batch_iter iter;
+    struct weir_batch batch;
+    int64_t next_offset = log_end_offset;
+    *out = (struct raw_summary){.base_offset = -1, .max_timestamp = WEIR_BATCH_NO_TIMESTAMP};
+    weir_batch_iter_init(&iter, batches);
+    enum weir_status status;
+    while ((status = weir_batch_iter_next(&iter, &batch, detail)) == WEIR_OK) {
+        status = weir_batch_check(&batch, detail);
+        if (status != WEIR_OK)
+            return status;
+        if (batch.base_offset < next_offset || batch.last_offset < batch.base_offset ||
+            batch.last_offset == INT64_MAX) {
+            weir_detail_set(detail, "batch at offset %" PRId64 " where %" PRId64 " or more was expected",
+                            batch.base_offset, next_offset);
+            return WEIR_INVALID;
+        }
+        if (out->base_offset < 0)
+            out->base_offset = batch.base_offset;
+        out->last_offset = batch.last_offset;
+        if (batch.max_timestamp > out->max_timestamp)
+            out->max_timestamp = batch.max_timestamp;
+        next_offset = batch.last_offset + 1;
+    }
+    if (status != WEIR_NOT_FOUND)
+        return status == WEIR_TRUNCATED || status == WEIR_UNKNOWN_SERVER_ERROR ? WEIR_CORRUPT : status;
+    if (out->base_offset < 0) {
+        weir_detail_set(detail, "no batches");
+        return WEIR_INVALID;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status prepare_raw(struct weir_partition_log *log, struct weir_slice batches)
+{
+    struct weir_batch_iter iter;
+    struct weir_batch batch;
+    size_t producers = 0;
+    weir_batch_iter_init(&iter, batches);
+    while (weir_batch_iter_next(&iter, &batch, NULL) == WEIR_OK) {
+        enum weir_status status = prepare(log, &batch, batch.partition_leader_epoch);
+        if (status != WEIR_OK)
+            return status;
+        if (weir_batch_has_producer_id(&batch))
+            producers++;
+    }
+    return producers == 0 ? WEIR_OK : reserve_txns(log, producers);
+}
+
+static void account_raw(struct weir_partition_log *log, struct weir_slice batches, uint64_t file_pos)
+{
+    struct weir_batch_iter iter;
+    struct weir_batch batch;
+    weir_batch_iter_init(&iter, batches);
+    while (weir_batch_iter_next(&iter, &batch, NULL) == WEIR_OK) {
+        struct weir_txn_marker marker;
+        weir_segment_on_appended(weir_log_active(log), &batch, file_pos, batch.bytes.size,
+                                 log->config.index_interval_bytes);
+        file_pos += batch.bytes.size;
+        if (!weir_batch_has_producer_id(&batch))
+            continue;
+        if (!weir_batch_is_control(&batch))
+            weir_producer_state_update(log->producers, &batch);
+        else if (weir_txn_marker_parse(&batch, &marker, NULL) == WEIR_OK)
+            apply_marker(log, &marker, &batch);
+    }
+}
+
+static enum weir_status append_raw_locked(struct weir_partition_log *log, struct weir_slice batches,
+                                          struct weir_log_append_result *out, struct weir_detail *detail)
+{
+    struct raw_summary summary;
+    uint64_t file_pos = 0;
+    enum weir_status status = weir_log_check_open(log, detail);
+    if (status == WEIR_OK)
+        status = check_raw(batches, log->now.offsets.log_end_offset, &summary, detail);
+    if (status == WEIR_OK)
+        status = roll_if_due(log, summary.base_offset, summary.last_offset, summary.max_timestamp, batches.size,
+                             &out->has_rolled, detail);
+    if (status == WEIR_OK)
+        status = prepare_raw(log, batches);
+    if (status == WEIR_OK)
+        status = write_parts(log, &batches, 1, &file_pos, detail);
+    if (status != WEIR_OK)
+        return status;
+    account_raw(log, batches, file_pos);
+    weir_log_publish_end(log, summary.last_offset + 1);
+    weir_log_publish_limits(log, log->now.offsets.log_start_offset, log->now.offsets.high_watermark);
+    fill_result(log, summary.base_offset, summary.last_offset, out);
+    return WEIR_OK;
+}
+
+enum weir_status weir_partition_log_append_raw(struct weir_partition_log *log, struct weir_slice batches,
+                                               enum weir_append_origin origin, struct weir_log_append_result *out,
+                                               struct weir_detail *detail)
+{
+    (void)origin; /* what is replicated is never refused for its sequence */
+    struct weir_log_append_result result = {.log_append_time_ms = -1};
+    weir_lock_take(&log->lock);
+    enum weir_status status = append_raw_locked(log, batches, &result, detail);
+    weir_lock_release(&log->lock);
+    if (status == WEIR_OK)
+        *out = result;
+    return status;
+}

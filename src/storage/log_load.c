@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Opening a log (reference A.6), in this order:
+ *   1. finish what an interrupted compaction or deletion left (log_dir.c)
+ *   2. open the segments; choose those that must be scanned: after an unclean stop all that reach the recovery point,
+ *      and always one whose indexes are missing or impossible
+ *   3. scan them in order, rebuilding indexes, epochs and producers; cut at the first bad batch, drop what is behind it
+ *   4. check the tail of the last segment, also after a clean stop
+ *   5. epochs, producers, offsets
+ */
+
+#include "log_int.h"
+
+#include "weir/base/memory.h"
+
+#include <inttypes.h>
+
+enum { SCAN_BYTES = 256 * 1024 };
+
+struct loader {
+    struct weir_partition_log *log;
+    const struct weir_partition_log_options *options;
+    struct weir_partition_log_recovery *recovery;
+    struct weir_segment **segments;
+    bool *needs_scan;
+    size_t count;
+    uint8_t *buffer;
+    int64_t producers_at; /* the producer state holds everything below this offset; -1: nothing */
+    bool rebuild_epochs;
+};
+
+static void note(struct loader *loader, const struct weir_detail *why)
+{
+    if (loader->recovery->note.text[0] == '\0')
+        loader->recovery->note = *why;
+}
+
+/* --- 2. --- */
+
+static enum weir_status open_segments(struct loader *loader, const struct log_dir_listing *listing,
+                                      struct weir_detail *detail)
+{
+    loader->segments = weir_calloc(listing->count + 1, sizeof(struct weir_segment *));
+    loader->needs_scan = weir_calloc(listing->count + 1, sizeof(bool));
+    if (loader->segments == NULL || loader->needs_scan == NULL)
+        return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < listing->count; i++) {
+        if (strcmp(listing->items[i].suffix, WEIR_SEGMENT_SUFFIX_LOG) != 0)
+            continue;
+        enum weir_status status = weir_segment_open(loader->log->env, loader->log->dir, listing->items[i].offset,
+                                                    false, &loader->segments[loader->count], detail);
+        if (status != WEIR_OK)
+            return status;
+        loader->segments[loader->count]->roll_jitter_ms =
+            weir_log_jitter(loader->log->env, &loader->log->config);
+        loader->count++;
+    }
+    return WEIR_OK;
+}
+
+/* Takes what the rest needs from good indexes; a sealed segment's are loaded again when somebody reads it. */
+static void take_from_indexes(struct weir_segment *segment, bool is_last)
+{
+    struct weir_time_index_entry last = weir_time_index_last(&segment->time_index);
+    if (last.timestamp >= 0) {
+        segment->max_timestamp = last.timestamp;
+        segment->max_timestamp_offset = segment->base_offset + last.relative_offset;
+    }
+    if (!is_last)
+        weir_segment_drop_indexes(segment);
+}
+
+static enum weir_status choose_scans(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->count; i++) {
+        struct weir_segment *segment = loader->segments[i];
+        bool is_last = i + 1 == loader->count;
+        bool reaches = is_last || loader->segments[i + 1]->base_offset > loader->options->recovery_point;
+        struct weir_detail why = {{0}};
+        loader->needs_scan[i] = !loader->options->was_clean && reaches;
+        if (loader->needs_scan[i])
+            continue;
+        enum weir_status status = weir_segment_load_indexes(segment, &why);
+        if (status == WEIR_OK) {
+            take_from_indexes(segment, is_last);
+        } else if (status == WEIR_CORRUPT || status == WEIR_NOT_FOUND) {
+            loader->needs_scan[i] = true;
+            loader->recovery->rebuilt_indexes++;
+            note(loader, &why);
+        } else {
+            return status;
+        }
+    }
+    return WEIR_OK;
+}
+
+/* --- 3. --- */
+
+static enum weir_status drop_segments_from(struct loader *loader, size_t from, struct weir_detail *detail)
+{
+    enum weir_status status = WEIR_OK;
+    for (size_t i = from; i < loader->count; i++) {
+        loader->recovery->cut_bytes += weir_segment_size(loader->segments[i]);
+        loader->recovery->dropped_segments++;
+        if (status == WEIR_OK)
+            status = weir_log_discard_segment(loader->log, loader->segments[i], detail);
+        weir_segment_unref(loader->segments[i]);
+        loader->segments[i] = NULL;
+    }
+    if (from < loader->count)
+        loader->count = from;
+    return status;
+}
+
+static enum weir_status take_batch(struct loader *loader, struct weir_segment *segment,
+                                   const struct weir_batch_place *place, struct weir_detail *detail)
+{
+    struct weir_partition_log *log = loader->log;
+    weir_segment_on_appended(segment, &place->batch, place->file_pos, place->size, log->config.index_interval_bytes);
+    if (place->batch.partition_leader_epoch > weir_epoch_cache_latest(&log->epochs)) {
+        enum weir_status status =
+            weir_epoch_cache_assign(&log->epochs, place->batch.partition_leader_epoch, place->batch.base_offset);
+        if (status != WEIR_OK)
+            return status;
+    }
+    return weir_log_replay_batch(log, segment, place, true, detail);
+}
+
+/* Scans one segment.  *out_cut_at is where the good part ends. */
+static enum weir_status scan_segment(struct loader *loader, struct weir_segment *segment, uint64_t size,
+                                     uint64_t *out_cut_at, struct weir_detail *why, struct weir_detail *detail)
+{
+    struct weir_segment_scan scan;
+    struct weir_batch_place place;
+    int64_t next_offset = segment->base_offset;
+    weir_segment_clear_indexes(segment);
+    atomic_store_explicit(&segment->size_bytes, 0, memory_order_release);
+    weir_segment_scan_init(&scan, segment, 0, size, loader->buffer, SCAN_BYTES);
+    for (;;) {
+        *out_cut_at = scan.file_pos;
+        enum weir_status status = weir_segment_scan_next(&scan, true, &place, why);
+        if (status == WEIR_OK && place.batch.base_offset < next_offset) {
+            weir_detail_set(why, "%s.log at byte %" PRIu64 ": offset %" PRId64 " where %" PRId64
+                                 " or more was expected",
+                            segment->path, place.file_pos, place.batch.base_offset, next_offset);
+            status = WEIR_CORRUPT;
+        }
+        if (status == WEIR_NOT_FOUND || status == WEIR_CORRUPT) {
+            loader->producers_at = next_offset;
+            return WEIR_OK;
+        }
+        if (status != WEIR_OK) {
+            weir_detail_set(detail, "%s", why->text);
+            return status;
+        }
+        next_offset = place.batch.last_offset + 1;
+        status = take_batch(loader, segment, &place, detail);
+        if (status != WEIR_OK)
+            return status;
+    }
+}
+
+static enum weir_status recover_segment(struct loader *loader, size_t index, struct weir_detail *detail)
+{
+    struct weir_partition_log *log = loader->log;
+    struct weir_segment *segment = loader->segments[index];
+    struct weir_detail why = {{0}};
+    enum weir_status status = WEIR_OK;
+    if (loader->producers_at != segment->base_offset)
+        status = weir_log_rebuild_producers(log, loader->segments, index, segment->base_offset, detail);
+    if (status != WEIR_OK)
+        return status;
+    uint64_t size = weir_segment_size(segment);
+    uint64_t cut_at = 0;
+    status = scan_segment(loader, segment, size, &cut_at, &why, detail);
+    if (status != WEIR_OK)
+        return status;
+    loader->recovery->was_recovered = true;
+    loader->recovery->scanned_bytes += size;
+    if (cut_at < size) {
+        note(loader, &why);
+        loader->recovery->cut_bytes += size - cut_at;
+        status = weir_file_truncate(log->env, segment->file, cut_at, detail);
+        if (status == WEIR_OK)
+            status = drop_segments_from(loader, index + 1, detail);
+    }
+    bool is_last = index + 1 == loader->count;
+    if (!is_last)
+        weir_segment_add_final_time_entry(segment);
+    if (status == WEIR_OK)
+        status = weir_segment_write_indexes(segment, false, detail);
+    if (status == WEIR_OK && segment->txn_index.count == 0) {
+        /* An old one may be there from before; it is wrong now. */
+        char path[WEIR_SEGMENT_PATH_BYTES];
+        weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TXN_INDEX, path);
+        enum weir_status removed = weir_path_remove(log->env, path, detail);
+        if (removed != WEIR_NOT_FOUND)
+            status = removed;
+    }
+    if (status == WEIR_OK && !is_last) {
+        loader->producers_at = loader->segments[index + 1]->base_offset;
+        weir_segment_drop_indexes(segment);
+    }
+    return status;
+}
+
+/* --- 4. --- */
+
+/* Goes from the last index entry to the end of a segment that was not scanned.  CORRUPT: it has to be after all. */
+static enum weir_status check_tail(struct loader *loader, struct weir_segment *segment, int64_t *out_end_offset,
+                                   struct weir_detail *detail)
+{
+    struct weir_segment_scan scan;
+    struct weir_batch_place place;
+    uint64_t size = weir_segment_size(segment);
+    struct weir_offset_index_entry entry = weir_offset_index_floor(&segment->offset_index, INT64_MAX);
+    *out_end_offset = segment->base_offset;
+    weir_segment_scan_init(&scan, segment, 0, size, loader->buffer, SCAN_BYTES);
+    enum weir_status status = weir_segment_scan_next(&scan, false, &place, detail);
+    if (status == WEIR_OK)
+        segment->first_timestamp = place.batch.max_timestamp;
+    weir_segment_scan_init(&scan, segment, (uint64_t)entry.file_pos, size, loader->buffer, SCAN_BYTES);
+    bool is_indexed = entry.file_pos > 0;
+    while (status == WEIR_OK) {
+        status = weir_segment_scan_next(&scan, true, &place, detail);
+        if (status != WEIR_OK)
+            break;
+        if (is_indexed && place.batch.last_offset != segment->base_offset + entry.relative_offset) {
+            weir_detail_set(detail, "%s.index: the last entry does not fit the log", segment->path);
+            return WEIR_CORRUPT;
+        }
+        is_indexed = false;
+        if (place.batch.base_offset < *out_end_offset) {
+            weir_detail_set(detail, "%s.log at byte %" PRIu64 ": offsets go back", segment->path, place.file_pos);
+            return WEIR_CORRUPT;
+        }
+        *out_end_offset = place.batch.last_offset + 1;
+        segment->bytes_since_index_entry += (int64_t)place.size;
+        if (place.batch.max_timestamp > segment->max_timestamp) {
+            segment->max_timestamp = place.batch.max_timestamp;
+            segment->max_timestamp_offset = place.batch.last_offset;
+        }
+    }
+    if (status != WEIR_NOT_FOUND)
+        return status;
+    if (is_indexed || segment->max_timestamp_offset >= *out_end_offset) {
+        weir_detail_set(detail, "%s: an index points behind the end of the log", segment->path);
+        return WEIR_CORRUPT;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status find_end(struct loader *loader, int64_t *out_end_offset, struct weir_detail *detail)
+{
+    size_t last = loader->count - 1;
+    struct weir_detail why = {{0}};
+    if (!loader->needs_scan[last]) {
+        enum weir_status status = check_tail(loader, loader->segments[last], out_end_offset, &why);
+        if (status != WEIR_CORRUPT)
+            return status;
+        loader->recovery->rebuilt_indexes++;
+        note(loader, &why);
+        status = recover_segment(loader, last, detail);
+        if (status != WEIR_OK)
+            return status;
+    }
+    *out_end_offset = loader->producers_at; /* where the scan of the last segment ended */
+    return WEIR_OK;
+}
+
+/* --- 5. --- */
+
+static enum weir_status read_epochs(struct loader *loader, struct weir_detail *detail)
+{
+    struct weir_partition_log *log = loader->log;
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    struct weir_file_info info;
+    weir_log_path(log, "leader-epoch-checkpoint", path);
+    enum weir_status status = weir_path_info(log->env, path, &info, detail);
+    if (status == WEIR_NOT_FOUND) {
+        loader->rebuild_epochs = true;
+        return WEIR_OK;
+    }
+    if (status == WEIR_OK)
+        status = weir_epoch_cache_read(log->env, path, &log->epochs, detail);
+    if (status == WEIR_CORRUPT) {
+        note(loader, detail);
+        loader->rebuild_epochs = true;
+        return WEIR_OK;
+    }
+    return status;
+}
+
+/* The history is lost, but every batch knows its epoch (trap 7). */
+static enum weir_status rebuild_epochs(struct loader *loader, struct weir_detail *detail)
+{
+    struct weir_epoch_cache *epochs = &loader->log->epochs;
+    weir_epoch_cache_clear(epochs);
+    for (size_t i = 0; i < loader->count; i++) {
+        struct weir_segment_scan scan;
+        struct weir_batch_place place;
+        enum weir_status status;
+        weir_segment_scan_init(&scan, loader->segments[i], 0, weir_segment_size(loader->segments[i]), loader->buffer,
+                               SCAN_BYTES);
+        while ((status = weir_segment_scan_next(&scan, false, &place, detail)) == WEIR_OK) {
+            if (place.batch.partition_leader_epoch <= weir_epoch_cache_latest(epochs))
+                continue;
+            status = weir_epoch_cache_assign(epochs, place.batch.partition_leader_epoch, place.batch.base_offset);
+            if (status != WEIR_OK)
+                return status;
+        }
+        if (status != WEIR_NOT_FOUND)
+            return status;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status begin_empty(struct loader *loader, int64_t offset, struct weir_detail *detail)
+{
+    enum weir_status status =
+        weir_segment_open(loader->log->env, loader->log->dir, offset, true, &loader->segments[0], detail);
+    if (status != WEIR_OK)
+        return status;
+    loader->count = 1;
+    loader->segments[0]->roll_jitter_ms = weir_log_jitter(loader->log->env, &loader->log->config);
+    loader->producers_at = offset;
+    weir_producer_state_clear(loader->log->producers);
+    return weir_segment_write_indexes(loader->segments[0], false, detail);
+}
+
+static enum weir_status load_segments(struct loader *loader, int64_t *out_end_offset, struct weir_detail *detail)
+{
+    int64_t log_start = loader->options->log_start_offset;
+    enum weir_status status = choose_scans(loader);
+    for (size_t i = 0; i < loader->count && status == WEIR_OK; i++) {
+        if (loader->needs_scan[i])
+            status = recover_segment(loader, i, detail);
+    }
+    if (status == WEIR_OK && loader->count > 0)
+        status = find_end(loader, out_end_offset, detail);
+    if (status == WEIR_OK && loader->count > 0 && *out_end_offset < log_start) {
+        weir_detail_set(&loader->recovery->note, "the log ended at %" PRId64 ", before its start %" PRId64,
+                        *out_end_offset, log_start);
+        status = drop_segments_from(loader, 0, detail);
+    }
+    if (status == WEIR_OK && loader->count == 0) {
+        *out_end_offset = log_start;
+        status = begin_empty(loader, log_start, detail);
+    }
+    return status;
+}
+
+static int64_t within(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+static enum weir_status finish(struct loader *loader, int64_t end_offset, struct weir_detail *detail)
+{
+    struct weir_partition_log *log = loader->log;
+    int64_t log_start = within(loader->options->log_start_offset, loader->segments[0]->base_offset, end_offset);
+    enum weir_status status = loader->rebuild_epochs ? rebuild_epochs(loader, detail) : WEIR_OK;
+    if (status != WEIR_OK)
+        return status;
+    weir_epoch_cache_truncate_from_end(&log->epochs, end_offset);
+    weir_epoch_cache_truncate_from_start(&log->epochs, log_start);
+    if (loader->producers_at != end_offset)
+        status = weir_log_rebuild_producers(log, loader->segments, loader->count, end_offset, detail);
+    if (status != WEIR_OK)
+        return status;
+    log->recovery_point = within(loader->options->recovery_point, 0, end_offset);
+    log->now.view = weir_log_view_new(loader->segments, loader->count);
+    if (log->now.view == NULL)
+        return WEIR_NO_MEMORY;
+    log->now.offsets.log_end_offset = end_offset;
+    log->now.end_pos = weir_segment_size(weir_log_active(log));
+    weir_log_publish_limits(log, log_start, within(loader->options->high_watermark, log_start, end_offset));
+    if (loader->recovery->was_recovered)
+        status = weir_log_write_snapshot(log, end_offset, false, detail);
+    if (status == WEIR_OK)
+        status = weir_log_tidy_snapshots(log, end_offset, detail);
+    return status;
+}
+
+enum weir_status weir_log_load(struct weir_partition_log *log, const struct weir_partition_log_options *options,
+                               struct weir_partition_log_recovery *recovery, struct weir_detail *detail)
+{
+    struct loader loader = {.log = log, .options = options, .recovery = recovery, .producers_at = -1};
+    struct log_dir_listing listing = {0};
+    int64_t end_offset = 0;
+    loader.buffer = weir_malloc(SCAN_BYTES);
+    enum weir_status status = loader.buffer == NULL ? WEIR_NO_MEMORY : WEIR_OK;
+    if (status == WEIR_OK)
+        status = weir_log_dir_tidy(log->env, log->dir, &listing, detail);
+    if (status == WEIR_OK)
+        status = read_epochs(&loader, detail);
+    if (status == WEIR_OK)
+        status = open_segments(&loader, &listing, detail);
+    recovery->is_new = loader.count == 0;
+    if (status == WEIR_OK)
+        status = load_segments(&loader, &end_offset, detail);
+    if (status == WEIR_OK)
+        status = finish(&loader, end_offset, detail);
+    for (size_t i = 0; i < loader.count; i++)
+        weir_segment_unref(loader.segments[i]);
+    weir_free(loader.segments);
+    weir_free(loader.needs_scan);
+    weir_free(loader.buffer);
+    weir_log_dir_listing_done(&listing);
+    return status;
+}

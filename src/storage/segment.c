@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A segment's files and look-ups. */
+
+#include "weir/storage/segment.h"
+
+#include "weir/base/assert.h"
+#include "weir/base/crc32c.h"
+#include "weir/base/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { LOOKUP_CHUNK_BYTES = 4096, CRC_FROM = 21 };
+
+void weir_offset_file_path(const char *dir, int64_t offset, const char *suffix, char out[WEIR_SEGMENT_PATH_BYTES])
+{
+    (void)snprintf(out, WEIR_SEGMENT_PATH_BYTES, "%s/%020" PRId64 "%s", dir, offset, suffix);
+}
+
+void weir_segment_file_path(const struct weir_segment *segment, const char *suffix, char out[WEIR_SEGMENT_PATH_BYTES])
+{
+    (void)snprintf(out, WEIR_SEGMENT_PATH_BYTES, "%s%s", segment->path, suffix);
+}
+
+enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_t base_offset, bool is_new,
+                                   struct weir_segment **out, struct weir_detail *detail)
+{
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    struct weir_segment *segment = weir_calloc(1, sizeof(*segment));
+    if (segment == NULL)
+        return WEIR_NO_MEMORY;
+    segment->env = env;
+    atomic_init(&segment->refs, 1);
+    weir_lock_init(&segment->lock, WEIR_LOCK_RANK_LEAF);
+    segment->base_offset = base_offset;
+    segment->max_timestamp = WEIR_BATCH_NO_TIMESTAMP;
+    segment->max_timestamp_offset = -1;
+    segment->first_timestamp = WEIR_BATCH_NO_TIMESTAMP;
+    segment->created_ms = weir_env_wall_ms(env);
+    weir_offset_file_path(dir, base_offset, "", path);
+    segment->path = weir_strdup(path);
+    enum weir_status status = segment->path == NULL ? WEIR_NO_MEMORY : WEIR_OK;
+    if (status == WEIR_OK) {
+        unsigned flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE | (is_new ? WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE : 0U);
+        weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_LOG, path);
+        status = weir_file_open(env, path, flags, &segment->file, detail);
+    }
+    uint64_t size = 0;
+    if (status == WEIR_OK)
+        status = weir_file_size(env, segment->file, &size, detail);
+    if (status == WEIR_OK && size > INT32_MAX) {
+        weir_detail_set(detail, "%s has %" PRIu64 " bytes, more than a segment can", path, size);
+        status = WEIR_CORRUPT;
+    }
+    if (status != WEIR_OK) {
+        weir_segment_unref(segment);
+        return status;
+    }
+    atomic_init(&segment->size_bytes, size);
+    segment->has_indexes = is_new;
+    *out = segment;
+    return WEIR_OK;
+}
+
+struct weir_segment *weir_segment_ref(struct weir_segment *segment)
+{
+    atomic_fetch_add_explicit(&segment->refs, 1, memory_order_relaxed);
+    return segment;
+}
+
+void weir_segment_unref(struct weir_segment *segment)
+{
+    /* acq_rel: all other holders' reads happen before the close. */
+    if (segment == NULL || atomic_fetch_sub_explicit(&segment->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    weir_file_close(segment->env, segment->file);
+    weir_offset_index_done(&segment->offset_index);
+    weir_time_index_done(&segment->time_index);
+    weir_txn_index_done(&segment->txn_index);
+    weir_lock_done(&segment->lock);
+    weir_free(segment->path);
+    weir_free(segment);
+}
+
+static enum weir_status load_indexes_locked(struct weir_segment *segment, struct weir_detail *detail)
+{
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    struct weir_offset_index offsets = {0};
+    struct weir_time_index times = {0};
+    struct weir_txn_index txns = {0};
+    weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_INDEX, path);
+    enum weir_status status =
+        weir_offset_index_read(segment->env, path, (int64_t)weir_segment_size(segment), &offsets, detail);
+    if (status == WEIR_OK) {
+        weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TIME_INDEX, path);
+        status = weir_time_index_read(segment->env, path, &times, detail);
+    }
+    if (status == WEIR_OK) {
+        weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TXN_INDEX, path);
+        status = weir_txn_index_read(segment->env, path, &txns, detail);
+    }
+    if (status != WEIR_OK) {
+        weir_offset_index_done(&offsets);
+        weir_time_index_done(&times);
+        return status;
+    }
+    weir_offset_index_done(&segment->offset_index);
+    weir_time_index_done(&segment->time_index);
+    weir_txn_index_done(&segment->txn_index);
+    segment->offset_index = offsets;
+    segment->time_index = times;
+    segment->txn_index = txns;
+    segment->has_indexes = true;
+    return WEIR_OK;
+}
+
+enum weir_status weir_segment_load_indexes(struct weir_segment *segment, struct weir_detail *detail)
+{
+    enum weir_status status = WEIR_OK;
+    weir_lock_take(&segment->lock);
+    if (!segment->has_indexes)
+        status = load_indexes_locked(segment, detail);
+    weir_lock_release(&segment->lock);
+    return status;
+}
+
+enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool sync, struct weir_detail *detail)
+{
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    enum weir_status status = WEIR_OK;
+    weir_lock_take(&segment->lock);
+    if (segment->has_indexes) {
+        weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_INDEX, path);
+        status = weir_offset_index_write(segment->env, path, &segment->offset_index, sync, detail);
+        if (status == WEIR_OK) {
+            weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TIME_INDEX, path);
+            status = weir_time_index_write(segment->env, path, &segment->time_index, sync, detail);
+        }
+        if (status == WEIR_OK && segment->txn_index.count > 0) {
+            weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TXN_INDEX, path);
+            status = weir_txn_index_write(segment->env, path, &segment->txn_index, sync, detail);
+        }
+    }
+    weir_lock_release(&segment->lock);
+    return status;
+}
+
+void weir_segment_clear_indexes(struct weir_segment *segment)
+{
+    weir_lock_take(&segment->lock);
+    weir_offset_index_done(&segment->offset_index);
+    weir_time_index_done(&segment->time_index);
+    weir_txn_index_done(&segment->txn_index);
+    segment->has_indexes = true;
+    weir_lock_release(&segment->lock);
+    segment->max_timestamp = WEIR_BATCH_NO_TIMESTAMP;
+    segment->max_timestamp_offset = -1;
+    segment->first_timestamp = WEIR_BATCH_NO_TIMESTAMP;
+    segment->bytes_since_index_entry = 0;
+}
+
+void weir_segment_drop_indexes(struct weir_segment *segment)
+{
+    weir_lock_take(&segment->lock);
+    bool is_written = segment->has_indexes && segment->offset_index.written_count == segment->offset_index.count &&
+                      segment->time_index.written_count == segment->time_index.count &&
+                      segment->txn_index.written_count == segment->txn_index.count;
+    if (is_written) {
+        weir_offset_index_done(&segment->offset_index);
+        weir_time_index_done(&segment->time_index);
+        weir_txn_index_done(&segment->txn_index);
+        segment->has_indexes = false;
+    }
+    weir_lock_release(&segment->lock);
+}
+
+/* The indexes are sparse, so an entry that memory has no room for only makes a look-up longer. */
+static void entry_may_be_missing(enum weir_status status)
+{
+    (void)status;
+}
+
+void weir_segment_on_appended(struct weir_segment *segment, const struct weir_batch *batch, uint64_t file_pos,
+                              size_t batch_bytes, int32_t index_interval_bytes)
+{
+    if (file_pos == 0)
+        segment->first_timestamp = batch->max_timestamp;
+    if (batch->max_timestamp > segment->max_timestamp) {
+        segment->max_timestamp = batch->max_timestamp;
+        segment->max_timestamp_offset = batch->last_offset;
+    }
+    if (segment->bytes_since_index_entry > index_interval_bytes) {
+        weir_lock_take(&segment->lock);
+        entry_may_be_missing(weir_offset_index_append(
+            &segment->offset_index, (int32_t)(batch->last_offset - segment->base_offset), (int32_t)file_pos));
+        if (segment->max_timestamp >= 0)
+            entry_may_be_missing(
+                weir_time_index_maybe_append(&segment->time_index, segment->max_timestamp,
+                                             (int32_t)(segment->max_timestamp_offset - segment->base_offset)));
+        weir_lock_release(&segment->lock);
+        segment->bytes_since_index_entry = 0;
+    }
+    segment->bytes_since_index_entry += (int64_t)batch_bytes;
+    atomic_store_explicit(&segment->size_bytes, file_pos + batch_bytes, memory_order_release);
+}
+
+void weir_segment_add_final_time_entry(struct weir_segment *segment)
+{
+    if (segment->max_timestamp < 0)
+        return;
+    weir_lock_take(&segment->lock);
+    entry_may_be_missing(
+        weir_time_index_maybe_append(&segment->time_index, segment->max_timestamp,
+                                     (int32_t)(segment->max_timestamp_offset - segment->base_offset)));
+    weir_lock_release(&segment->lock);
+}
+
+void weir_segment_scan_init(struct weir_segment_scan *scan, struct weir_segment *segment, uint64_t from_pos,
+                            uint64_t end_pos, void *buffer, size_t capacity)
+{
+    *scan = (struct weir_segment_scan){
+        .segment = segment, .file_pos = from_pos, .end_pos = end_pos, .buffer = buffer, .capacity = capacity};
+}
+
+/* *out has at least min(wanted, what is left before the end) bytes at file_pos, and may have more. */
+static enum weir_status peek(struct weir_segment_scan *scan, uint64_t file_pos, size_t wanted, struct weir_slice *out,
+                             struct weir_detail *detail)
+{
+    uint64_t left = scan->end_pos - file_pos;
+    if (wanted > left)
+        wanted = (size_t)left;
+    bool is_there = file_pos >= scan->buffer_pos && file_pos + wanted <= scan->buffer_pos + scan->buffer_size;
+    if (!is_there) {
+        size_t size = left < scan->capacity ? (size_t)left : scan->capacity;
+        size_t got = 0;
+        enum weir_status status = weir_file_read_at(scan->segment->env, scan->segment->file, scan->buffer, size,
+                                                    file_pos, &got, detail);
+        if (status != WEIR_OK)
+            return status;
+        scan->buffer_pos = file_pos;
+        scan->buffer_size = got;
+    }
+    size_t skipped = (size_t)(file_pos - scan->buffer_pos);
+    if (skipped > scan->buffer_size)
+        skipped = scan->buffer_size;
+    *out = weir_slice_of(scan->buffer + skipped, scan->buffer_size - skipped);
+    return WEIR_OK;
+}
+
+static enum weir_status check_small_or_old(struct weir_segment_scan *scan, const struct weir_batch_place *place,
+                                           struct weir_detail *detail)
+{
+    struct weir_buf bytes = {0};
+    struct weir_batch batch;
+    enum weir_status status = weir_segment_read_batch(scan->segment, place, &bytes, &batch, detail);
+    if (status == WEIR_OK)
+        status = weir_batch_check(&batch, detail);
+    weir_buf_done(&bytes);
+    return status;
+}
+
+/* The checksum is taken piece by piece, so a length that lies costs no memory. */
+static enum weir_status check_batch(struct weir_segment_scan *scan, const struct weir_batch_place *place,
+                                    struct weir_detail *detail)
+{
+    const struct weir_batch *batch = &place->batch;
+    if (batch->magic < 2)
+        return check_small_or_old(scan, place, detail);
+    if (batch->last_offset_delta < 0 || batch->record_count < 0 ||
+        batch->record_count - 1 > batch->last_offset_delta) {
+        weir_detail_set(detail, "the batch has last offset delta %d and %d records", batch->last_offset_delta,
+                        batch->record_count);
+        return WEIR_CORRUPT;
+    }
+    uint32_t crc = 0; /* of nothing */
+    uint64_t at = place->file_pos + CRC_FROM;
+    uint64_t end = place->file_pos + place->size;
+    while (at < end) {
+        struct weir_slice bytes;
+        enum weir_status status = peek(scan, at, 1, &bytes, detail);
+        if (status != WEIR_OK)
+            return status;
+        if (bytes.size == 0) {
+            weir_detail_set(detail, "the file became shorter");
+            return WEIR_CORRUPT;
+        }
+        size_t size = end - at < bytes.size ? (size_t)(end - at) : bytes.size;
+        crc = weir_crc32c_extend(crc, bytes.data, size);
+        at += size;
+    }
+    if (crc != batch->crc) {
+        weir_detail_set(detail, "the batch's checksum is %08x and should be %08x", crc, batch->crc);
+        return WEIR_CORRUPT;
+    }
+    return WEIR_OK;
+}
+
+enum weir_status weir_segment_scan_next(struct weir_segment_scan *scan, bool check, struct weir_batch_place *out,
+                                        struct weir_detail *detail)
+{
+    if (scan->file_pos >= scan->end_pos)
+        return WEIR_NOT_FOUND;
+    struct weir_slice bytes;
+    struct weir_batch_place place = {.file_pos = scan->file_pos};
+    enum weir_status status = peek(scan, scan->file_pos, WEIR_BATCH_HEADER_BYTES, &bytes, detail);
+    if (status != WEIR_OK)
+        return status;
+    status = weir_batch_parse_header(bytes, &place.batch, &place.size, detail);
+    if (status == WEIR_TRUNCATED || status == WEIR_UNKNOWN_SERVER_ERROR ||
+        (status == WEIR_OK && place.size > scan->end_pos - scan->file_pos)) {
+        weir_detail_set(detail, "the batch does not end before the file does");
+        status = WEIR_CORRUPT;
+    }
+    if (status == WEIR_OK && (place.batch.base_offset < scan->segment->base_offset ||
+                              place.batch.last_offset < place.batch.base_offset ||
+                              place.batch.last_offset - scan->segment->base_offset > INT32_MAX)) {
+        weir_detail_set(detail, "the batch's offsets %" PRId64 " to %" PRId64 " do not belong here",
+                        place.batch.base_offset, place.batch.last_offset);
+        status = WEIR_CORRUPT;
+    }
+    if (status == WEIR_OK && check)
+        status = check_batch(scan, &place, detail);
+    if (status != WEIR_OK) {
+        weir_detail_prefix(detail, "%s.log at byte %" PRIu64, scan->segment->path, scan->file_pos);
+        return status;
+    }
+    place.batch.bytes = WEIR_NULL_SLICE; /* the buffer will be reused */
+    scan->file_pos += place.size;
+    *out = place;
+    return WEIR_OK;
+}
+
+enum weir_status weir_segment_find(struct weir_segment *segment, int64_t offset, uint64_t size_bytes,
+                                   struct weir_batch_place *out, struct weir_detail *detail)
+{
+    uint8_t chunk[LOOKUP_CHUNK_BYTES];
+    enum weir_status status = weir_segment_load_indexes(segment, detail);
+    if (status != WEIR_OK)
+        return status == WEIR_NOT_FOUND ? WEIR_CORRUPT : status;
+    weir_lock_take(&segment->lock);
+    struct weir_offset_index_entry floor =
+        weir_offset_index_floor(&segment->offset_index, offset - segment->base_offset);
+    weir_lock_release(&segment->lock);
+    uint64_t from = (uint64_t)floor.file_pos;
+    if (from > size_bytes)
+        from = 0; /* the index is newer than the size the caller took */
+    struct weir_segment_scan scan;
+    weir_segment_scan_init(&scan, segment, from, size_bytes, chunk, sizeof(chunk));
+    do {
+        status = weir_segment_scan_next(&scan, false, out, detail);
+    } while (status == WEIR_OK && out->batch.last_offset < offset);
+    return status;
+}
+
+enum weir_status weir_segment_read_batch(struct weir_segment *segment, const struct weir_batch_place *place,
+                                         struct weir_buf *out, struct weir_batch *out_batch,
+                                         struct weir_detail *detail)
+{
+    size_t start = out->size;
+    uint8_t *at = weir_buf_extend(out, place->size);
+    if (at == NULL)
+        return weir_buf_status(out);
+    size_t got = 0;
+    enum weir_status status =
+        weir_file_read_at(segment->env, segment->file, at, place->size, place->file_pos, &got, detail);
+    if (status == WEIR_OK && got != place->size) {
+        weir_detail_set(detail, "%s.log became shorter", segment->path);
+        status = WEIR_CORRUPT;
+    }
+    if (status == WEIR_OK)
+        status = weir_batch_parse(weir_slice_of(out->data + start, place->size), out_batch, detail);
+    return status;
+}

@@ -49,10 +49,12 @@ static size_t lower_bound(enum weir_config_scope scope, struct weir_slice name)
     return low;
 }
 
-const struct weir_config_def *weir_config_def_find(enum weir_config_scope scope, struct weir_slice name)
+const struct weir_config_def *weir_config_def_find(enum weir_config_scope scope,
+                                                   struct weir_slice name)
 {
     size_t index = lower_bound(scope, name);
-    if (index < ROW_COUNT && rows[index].scope == scope && weir_slice_is(name, rows[index].def.name))
+    if (index < ROW_COUNT && rows[index].scope == scope &&
+        weir_slice_is(name, rows[index].def.name))
         return &rows[index].def;
     return NULL;
 }
@@ -74,7 +76,9 @@ const struct weir_config_def *weir_config_def_at(enum weir_config_scope scope, s
 
 /* Families of broker keys that say the same thing in different units, the finest first. */
 static const struct weir_config_synonym_key families[][WEIR_CONFIG_SYNONYM_KEYS_MAX] = {
-    {{"log.retention.ms", 1}, {"log.retention.minutes", MINUTE_MS}, {"log.retention.hours", HOUR_MS}},
+    {{"log.retention.ms", 1},
+     {"log.retention.minutes", MINUTE_MS},
+     {"log.retention.hours", HOUR_MS}},
     {{"log.roll.ms", 1}, {"log.roll.hours", HOUR_MS}},
     {{"log.roll.jitter.ms", 1}, {"log.roll.jitter.hours", HOUR_MS}},
     {{"log.flush.interval.ms", 1}, {"log.flush.scheduler.interval.ms", 1}},

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Values of configuration keys: parsing, checking, printing, all as Apache Kafka's ConfigDef does, with its words.
- * The rule of a key is the text that Kafka documents it with: "[0,...]", "[1,...,9] or -1", "[compact, delete]",
+ * Values of configuration keys: parsing, checking, printing, all as Apache Kafka's ConfigDef does,
+ * with its words. The rule of a key is the text that Kafka documents it with: "[0,...]", "[1,...,9]
+ * or -1", "[compact, delete]",
  * "(case insensitive) [a, b]", "non-empty string" and so on.
  */
 
@@ -61,7 +62,8 @@ bool weir_config_parse_i64(struct weir_slice text, int64_t *out)
         return false;
     int64_t value = 0; /* kept negative, whose range is the larger one */
     for (size_t i = 0; i < digits.size; i++) {
-        if (digits.data[i] < '0' || digits.data[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+        if (digits.data[i] < '0' || digits.data[i] > '9' ||
+            __builtin_mul_overflow(value, 10, &value) ||
             __builtin_sub_overflow(value, digits.data[i] - '0', &value))
             return false;
     }
@@ -111,15 +113,45 @@ static enum weir_status invalid(const struct weir_config_def *def, struct weir_s
     else if (value.data == NULL)
         weir_detail_set(detail, "Invalid value null for configuration %s: %s", def->name, why);
     else
-        weir_detail_set(detail, "Invalid value %.*s for configuration %s: %s", WEIR_SLICE_ARGS(value), def->name,
-                        why);
+        weir_detail_set(detail, "Invalid value %.*s for configuration %s: %s",
+                        WEIR_SLICE_ARGS(value), def->name, why);
     return WEIR_INVALID_CONFIG;
+}
+
+#define DOUBLE_TEXT_BYTES 64
+
+/* Java's Double.toString: the shortest digits that read back, always with a point. */
+static void print_double(double value, char out[DOUBLE_TEXT_BYTES])
+{
+    char digits[40];
+    double size = fabs(value);
+    bool is_plain = value == 0 || (size >= 1e-3 && size < 1e7);
+    for (int count = 1; count <= 17; count++) {
+        (void)snprintf(digits, sizeof(digits), "%.*e", count - 1, value);
+        if (strtod(digits, NULL) == value)
+            break;
+    }
+    char *exponent = strchr(digits, 'e');
+    if (exponent == NULL) { /* infinity */
+        (void)snprintf(out, DOUBLE_TEXT_BYTES, "%s", digits);
+        return;
+    }
+    int power = atoi(exponent + 1);
+    *exponent = '\0';
+    size_t significant = strlen(digits) - (digits[0] == '-') - (strchr(digits, '.') != NULL);
+    if (is_plain) {
+        int decimals = (int)significant - 1 - power;
+        (void)snprintf(out, DOUBLE_TEXT_BYTES, "%.*f", decimals < 1 ? 1 : decimals, value);
+    } else {
+        (void)snprintf(out, DOUBLE_TEXT_BYTES, "%s%sE%d", digits,
+                       strchr(digits, '.') == NULL ? ".0" : "", power);
+    }
 }
 
 /* ---- Rules for numbers: "[low,...]", "[low,...,high]", with " or x" behind it ---- */
 
-static enum weir_status check_range(const struct weir_config_def *def, struct weir_slice value, double number,
-                                    struct weir_detail *detail)
+static enum weir_status check_range(const struct weir_config_def *def, struct weir_slice value,
+                                    double number, struct weir_detail *detail)
 {
     const char *rule = def->valid;
     if (rule[0] != '[')
@@ -129,25 +161,43 @@ static enum weir_status check_range(const struct weir_config_def *def, struct we
         return WEIR_OK;
     char *end;
     double low = strtod(rule + 1, &end);
-    char why[64];
-    if (number < low) {
-        (void)snprintf(why, sizeof(why), "Value must be at least %.*s", (int)(end - rule - 1), rule + 1);
+    const char *upper = strstr(rule, "...,");
+    bool has_upper = upper != NULL && upper[strlen("...,")] != '\0';
+    upper = has_upper ? upper + strlen("...,") : NULL;
+    char why[128];
+    if (exception != NULL && has_upper && (number < low || number > strtod(upper, &end))) {
+        (void)snprintf(why, sizeof(why), "Value must be between %g and %g or equal to %s", low,
+                       strtod(upper, NULL), exception + strlen(" or "));
         return invalid(def, value, detail, why);
     }
-    const char *upper = strstr(rule, "...,");
+    if (number < low) {
+        (void)snprintf(why, sizeof(why), "Value must be at least %.*s", (int)(end - rule - 1),
+                       rule + 1);
+        return invalid(def, value, detail, why);
+    }
     if (upper == NULL)
         return WEIR_OK;
-    upper += strlen("...,");
     double high = strtod(upper, &end);
     if (number > high) {
-        (void)snprintf(why, sizeof(why), "Value must be no more than %.*s", (int)(end - upper), upper);
+        (void)snprintf(why, sizeof(why), "Value must be no more than %.*s", (int)(end - upper),
+                       upper);
         return invalid(def, value, detail, why);
     }
     return WEIR_OK;
 }
 
-static enum weir_status check_integer(const struct weir_config_def *def, struct weir_slice value, int64_t low,
-                                      int64_t high, const char *type, struct weir_detail *detail)
+/* The value in the message is the parsed one: 2 becomes 2.0. */
+static enum weir_status check_double(const struct weir_config_def *def, double number,
+                                     struct weir_detail *detail)
+{
+    char text[DOUBLE_TEXT_BYTES];
+    print_double(number, text);
+    return check_range(def, weir_slice_str(text), number, detail);
+}
+
+static enum weir_status check_integer(const struct weir_config_def *def, struct weir_slice value,
+                                      int64_t low, int64_t high, const char *type,
+                                      struct weir_detail *detail)
 {
     int64_t number;
     if (!weir_config_parse_i64(value, &number) || number < low || number > high) {
@@ -193,7 +243,8 @@ static bool is_duration(struct weir_slice text)
             continue;
         }
         size_t digits = 0;
-        while (i < text.size && ((text.data[i] >= '0' && text.data[i] <= '9') || (in_time && text.data[i] == '.'))) {
+        while (i < text.size &&
+               ((text.data[i] >= '0' && text.data[i] <= '9') || (in_time && text.data[i] == '.'))) {
             i++;
             digits++;
         }
@@ -212,20 +263,30 @@ static bool is_duration(struct weir_slice text)
 static enum weir_status check_choice(const struct weir_config_def *def, struct weir_slice whole,
                                      struct weir_slice value, struct weir_detail *detail)
 {
-    bool ignore_case = strncmp(def->valid, "(case insensitive) [", strlen("(case insensitive) [")) == 0;
+    bool ignore_case =
+        strncmp(def->valid, "(case insensitive) [", strlen("(case insensitive) [")) == 0;
     if (def->valid[0] != '[' && !ignore_case)
         return WEIR_OK;
     const char *choices = strchr(def->valid, '[') + 1;
     static const char by_duration[] = "by_duration:";
     if (strstr(choices, by_duration) != NULL && value.size > sizeof(by_duration) - 1 &&
         strncasecmp((const char *)value.data, by_duration, sizeof(by_duration) - 1) == 0 &&
-        is_duration(weir_slice_of(value.data + sizeof(by_duration) - 1, value.size - sizeof(by_duration) + 1)))
+        is_duration(weir_slice_of(value.data + sizeof(by_duration) - 1,
+                                  value.size - sizeof(by_duration) + 1)))
         return WEIR_OK;
     if (is_listed(choices, value, ignore_case))
         return WEIR_OK;
     char why[256];
-    (void)snprintf(why, sizeof(why), "String must be one of%s: %.*s", ignore_case ? " (case insensitive)" : "",
-                   (int)strcspn(choices, "]"), choices);
+    if (strstr(choices, by_duration) != NULL) {
+        (void)snprintf(why, sizeof(why),
+                       "Invalid value `%.*s` for configuration %s. The value must be either "
+                       "'earliest', 'latest' or of "
+                       "the format 'by_duration:<PnDTnHnMn.nS>'.",
+                       WEIR_SLICE_ARGS(value), def->name);
+        return invalid(def, whole, detail, why);
+    }
+    (void)snprintf(why, sizeof(why), "String must be one of%s: %.*s",
+                   ignore_case ? " (case insensitive)" : "", (int)strcspn(choices, "]"), choices);
     return invalid(def, whole, detail, why);
 }
 
@@ -251,18 +312,23 @@ static bool is_throttle_entry(struct weir_slice entry)
     return left > 0 && left + 1 < entry.size;
 }
 
-static enum weir_status check_throttle_list(const struct weir_config_def *def, struct weir_slice value,
-                                            struct weir_detail *detail)
+static enum weir_status check_throttle_list(const struct weir_config_def *def,
+                                            struct weir_slice value, struct weir_detail *detail)
 {
     struct weir_slice rest = value;
     struct weir_slice entry;
     if (weir_slice_is(trim(value), "*") || trim(value).size == 0)
         return WEIR_OK;
     while (weir_config_list_next(&rest, &entry)) {
-        if (!is_throttle_entry(entry))
-            return invalid(def, value, detail,
-                           "Must be the literal '*' or a list of replicas in the following format: "
-                           "[partitionId]:[brokerId],[partitionId]:[brokerId],...");
+        if (is_throttle_entry(entry))
+            continue;
+        weir_detail_set(
+            detail,
+            "Invalid value [%.*s] for configuration %s: %s must be the literal '*' or a list of "
+            "replicas in "
+            "the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+            WEIR_SLICE_ARGS(trim(value)), def->name, def->name);
+        return WEIR_INVALID_CONFIG;
     }
     return WEIR_OK;
 }
@@ -276,7 +342,9 @@ static enum weir_status check_list(const struct weir_config_def *def, struct wei
     if (trimmed.size == 0) {
         if (strcmp(def->valid, "non-empty list") != 0)
             return WEIR_OK;
-        return invalid(def, value, detail, "At least one valid string must be provided when empty values are not allowed");
+        return invalid(
+            def, value, detail,
+            "At least one valid string must be provided when empty values are not allowed");
     }
     struct weir_slice rest = trimmed;
     struct weir_slice entry;
@@ -285,14 +353,6 @@ static enum weir_status check_list(const struct weir_config_def *def, struct wei
         if (entry.size == 0 || ends_with_comma) {
             weir_detail_set(detail, "Configuration '%s' values must not be empty.", def->name);
             return WEIR_INVALID_CONFIG;
-        }
-        struct weir_slice others = rest;
-        struct weir_slice other;
-        while (weir_config_list_next(&others, &other)) {
-            if (weir_slice_equal(other, entry)) {
-                weir_detail_set(detail, "Configuration '%s' values must not be duplicated.", def->name);
-                return WEIR_INVALID_CONFIG;
-            }
         }
         enum weir_status status = check_choice(def, entry, entry, detail);
         if (status != WEIR_OK)
@@ -325,7 +385,7 @@ enum weir_status weir_config_validate(const struct weir_config_def *def, struct 
     case WEIR_CONFIG_TYPE_DOUBLE:
         if (!weir_config_parse_f64(value, &number))
             return invalid(def, value, detail, "Not a number of type DOUBLE");
-        return check_range(def, value, number, detail);
+        return check_double(def, number, detail);
     case WEIR_CONFIG_TYPE_LIST:
         return check_list(def, value, detail);
     case WEIR_CONFIG_TYPE_STRING:
@@ -338,36 +398,17 @@ enum weir_status weir_config_validate(const struct weir_config_def *def, struct 
     return WEIR_OK;
 }
 
-/* Java's Double.toString: the shortest digits that read back, always with a point. */
-static struct weir_slice print_double(double value, struct weir_arena *arena)
+static bool is_in_list(struct weir_slice list, struct weir_slice wanted)
 {
-    char text[64];
-    for (int digits = 1; digits <= 17; digits++) {
-        (void)snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
+    struct weir_slice entry;
+    while (weir_config_list_next(&list, &entry)) {
+        if (weir_slice_equal(entry, wanted))
+            return true;
     }
-    double size = fabs(value);
-    if (value == 0 || (size >= 1e-3 && size < 1e7)) {
-        if (strchr(text, 'e') != NULL)
-            (void)snprintf(text, sizeof(text), "%.1f", value);
-        return weir_arena_printf(arena, "%s%s", text, strchr(text, '.') == NULL ? ".0" : "");
-    }
-    /* d.dddE[-]x */
-    char *exponent = strchr(text, 'e');
-    if (exponent == NULL) {
-        int digits = 1;
-        do
-            (void)snprintf(text, sizeof(text), "%.*e", digits++, value);
-        while (digits < 17 && strtod(text, NULL) != value);
-        exponent = strchr(text, 'e');
-    }
-    if (exponent == NULL)
-        return weir_arena_printf(arena, "%s", text); /* infinity */
-    *exponent = '\0';
-    return weir_arena_printf(arena, "%s%sE%d", text, strchr(text, '.') == NULL ? ".0" : "", atoi(exponent + 1));
+    return false;
 }
 
+/* Without blanks, and each element once: since 4.1 Kafka drops repeated ones when it parses. */
 static struct weir_slice print_list(struct weir_slice value, struct weir_arena *arena)
 {
     struct weir_slice rest = trim(value);
@@ -376,11 +417,11 @@ static struct weir_slice print_list(struct weir_slice value, struct weir_arena *
         return value;
     size_t size = 0;
     struct weir_slice entry;
-    bool is_first = true;
     while (weir_config_list_next(&rest, &entry)) {
-        if (!is_first)
+        if (is_in_list(weir_slice_of(text, size), entry))
+            continue;
+        if (size > 0)
             text[size++] = ',';
-        is_first = false;
         if (entry.size > 0)
             memcpy(text + size, entry.data, entry.size);
         size += entry.size;
@@ -409,8 +450,11 @@ struct weir_slice weir_config_canonical(const struct weir_config_def *def, struc
             printed = weir_arena_printf(arena, "%" PRId64, integer);
         break;
     case WEIR_CONFIG_TYPE_DOUBLE:
-        if (weir_config_parse_f64(value, &number))
-            printed = print_double(number, arena);
+        if (weir_config_parse_f64(value, &number)) {
+            char text[DOUBLE_TEXT_BYTES];
+            print_double(number, text);
+            printed = weir_arena_printf(arena, "%s", text);
+        }
         break;
     case WEIR_CONFIG_TYPE_LIST:
         printed = print_list(value, arena);

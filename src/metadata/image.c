@@ -27,8 +27,9 @@ struct weir_image *weir_image_new_empty(void)
     image->last_epoch = -1;
     image->last_timestamp_ms = -1;
     image->producer_ids = (struct weir_image_producer_ids){.broker_id = -1, .broker_epoch = -1};
-    struct weir_image_table **tables[] = {&image->topics,   &image->topics_by_id, &image->brokers, &image->controllers,
-                                          &image->features, &image->configs,      &image->raws};
+    struct weir_image_table **tables[] = {
+        &image->topics,   &image->topics_by_id, &image->brokers, &image->controllers,
+        &image->features, &image->configs,      &image->raws};
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         *tables[i] = weir_image_table_new(0);
         if (*tables[i] == NULL) {
@@ -77,19 +78,22 @@ int64_t weir_image_feature_epoch(const struct weir_image *image)
     return image->last_offset;
 }
 
-const struct weir_image_topic *weir_image_topic(const struct weir_image *image, struct weir_slice name)
+const struct weir_image_topic *weir_image_topic(const struct weir_image *image,
+                                                struct weir_slice name)
 {
-    return (const struct weir_image_topic *)weir_image_table_find(image->topics, name, weir_image_node_key);
+    return (const struct weir_image_topic *)weir_image_table_find(image->topics, name,
+                                                                  weir_image_node_key);
 }
 
-const struct weir_image_topic *weir_image_topic_by_id(const struct weir_image *image, struct weir_uuid id)
+const struct weir_image_topic *weir_image_topic_by_id(const struct weir_image *image,
+                                                      struct weir_uuid id)
 {
     return (const struct weir_image_topic *)weir_image_table_find(
         image->topics_by_id, weir_slice_of(id.bytes, sizeof(id.bytes)), weir_image_topic_id_key);
 }
 
-const struct weir_image_partition *weir_image_partition(const struct weir_image *image, struct weir_slice topic,
-                                                        int32_t partition)
+const struct weir_image_partition *weir_image_partition(const struct weir_image *image,
+                                                        struct weir_slice topic, int32_t partition)
 {
     const struct weir_image_topic *found = weir_image_topic(image, topic);
     if (found == NULL || partition < 0 || partition >= found->partition_count)
@@ -122,8 +126,8 @@ const struct weir_image_broker *weir_image_broker(const struct weir_image *image
 {
     uint8_t key[WEIR_IMAGE_ID_KEY_BYTES];
     weir_image_id_key(id, key);
-    return (const struct weir_image_broker *)weir_image_table_find(image->brokers, weir_slice_of(key, sizeof(key)),
-                                                                   weir_image_node_key);
+    return (const struct weir_image_broker *)weir_image_table_find(
+        image->brokers, weir_slice_of(key, sizeof(key)), weir_image_node_key);
 }
 
 size_t weir_image_broker_count(const struct weir_image *image)
@@ -142,7 +146,8 @@ size_t weir_image_controller_count(const struct weir_image *image)
     return image->controllers->count;
 }
 
-const struct weir_image_controller *weir_image_controller_at(const struct weir_image *image, size_t index)
+const struct weir_image_controller *weir_image_controller_at(const struct weir_image *image,
+                                                             size_t index)
 {
     WEIR_ASSERT(index < image->controllers->count);
     return (const struct weir_image_controller *)image->controllers->items[index];
@@ -150,8 +155,9 @@ const struct weir_image_controller *weir_image_controller_at(const struct weir_i
 
 int16_t weir_image_feature_level(const struct weir_image *image, const char *name)
 {
-    const struct weir_image_feature *feature = (const struct weir_image_feature *)weir_image_table_find(
-        image->features, weir_slice_str(name), weir_image_node_key);
+    const struct weir_image_feature *feature =
+        (const struct weir_image_feature *)weir_image_table_find(
+            image->features, weir_slice_str(name), weir_image_node_key);
     return feature == NULL ? 0 : feature->level;
 }
 
@@ -166,16 +172,19 @@ const struct weir_image_feature *weir_image_feature_at(const struct weir_image *
     return (const struct weir_image_feature *)image->features->items[index];
 }
 
-const struct weir_image_config *weir_image_config(const struct weir_image *image, enum weir_resource_type type,
+const struct weir_image_config *weir_image_config(const struct weir_image *image,
+                                                  enum weir_resource_type type,
                                                   struct weir_slice name)
 {
-    /* Resource names may be long (a group id has up to 32 KiB), so the key is compared in its two parts. */
+    /* Resource names may be long (a group id has up to 32 KiB), so the key is compared in its two
+     * parts. */
     const struct weir_image_table *table = image->configs;
     size_t low = 0;
     size_t high = table->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const struct weir_image_config *config = (const struct weir_image_config *)table->items[middle];
+        const struct weir_image_config *config =
+            (const struct weir_image_config *)table->items[middle];
         int order = (int)config->type - (int)type;
         if (order == 0)
             order = weir_slice_compare(config->name, name);
@@ -200,7 +209,8 @@ const struct weir_image_config *weir_image_config_at(const struct weir_image *im
     return (const struct weir_image_config *)image->configs->items[index];
 }
 
-struct weir_slice weir_image_config_get(const struct weir_image_config *config, struct weir_slice key)
+struct weir_slice weir_image_config_get(const struct weir_image_config *config,
+                                        struct weir_slice key)
 {
     size_t low = 0;
     size_t high = config == NULL ? 0 : config->entry_count;
@@ -221,9 +231,11 @@ size_t weir_image_raw_range(const struct weir_image *image, int16_t kind, size_t
 {
     uint8_t key[2];
     weir_put_u16(key, (uint16_t)kind);
-    *out_first = weir_image_table_lower_bound(image->raws, weir_slice_of(key, sizeof(key)), weir_image_node_key);
+    *out_first = weir_image_table_lower_bound(image->raws, weir_slice_of(key, sizeof(key)),
+                                              weir_image_node_key);
     size_t end = *out_first;
-    while (end < image->raws->count && ((const struct weir_image_raw *)image->raws->items[end])->kind == kind)
+    while (end < image->raws->count &&
+           ((const struct weir_image_raw *)image->raws->items[end])->kind == kind)
         end++;
     return end;
 }

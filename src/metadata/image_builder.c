@@ -31,10 +31,12 @@ static void draft_done(struct weir_draft *draft)
 struct weir_image_node *weir_draft_get(const struct weir_draft *draft, struct weir_slice key)
 {
     const struct weir_draft_entry *entry = weir_map_get(&draft->by_key, key);
-    return entry != NULL ? entry->node : weir_image_table_find(draft->base, key, weir_image_node_key);
+    return entry != NULL ? entry->node
+                         : weir_image_table_find(draft->base, key, weir_image_node_key);
 }
 
-static enum weir_status draft_add(struct weir_draft *draft, struct weir_slice key, struct weir_draft_entry **out)
+static enum weir_status draft_add(struct weir_draft *draft, struct weir_slice key,
+                                  struct weir_draft_entry **out)
 {
     struct weir_draft_entry **grown =
         weir_grow(draft->entries, &draft->capacity, draft->count + 1, sizeof(draft->entries[0]));
@@ -56,7 +58,8 @@ static enum weir_status draft_add(struct weir_draft *draft, struct weir_slice ke
     return WEIR_OK;
 }
 
-enum weir_status weir_draft_set(struct weir_draft *draft, struct weir_slice key, struct weir_image_node *node)
+enum weir_status weir_draft_set(struct weir_draft *draft, struct weir_slice key,
+                                struct weir_image_node *node)
 {
     struct weir_draft_entry *entry = weir_map_get(&draft->by_key, key);
     if (entry == NULL) {
@@ -80,10 +83,12 @@ static int compare_changes(const void *a, const void *b)
 static bool is_empty_config(const struct weir_draft *draft, const struct weir_draft *configs,
                             const struct weir_image_node *node)
 {
-    return draft == configs && node != NULL && ((const struct weir_image_config *)node)->entry_count == 0;
+    return draft == configs && node != NULL &&
+           ((const struct weir_image_config *)node)->entry_count == 0;
 }
 
-static enum weir_status draft_finish(const struct weir_draft *draft, const struct weir_draft *configs,
+static enum weir_status draft_finish(const struct weir_draft *draft,
+                                     const struct weir_draft *configs,
                                      struct weir_image_table *base, struct weir_image_table **out)
 {
     if (draft->count == 0) {
@@ -113,7 +118,8 @@ static void draft_topic_free(struct weir_draft_topic *topic)
     } else {
         for (int32_t i = 0; i < topic->partition_count; i++) {
             if (topic->partitions[i] != NULL)
-                weir_image_node_unref((struct weir_image_node *)(uintptr_t)&topic->partitions[i]->node);
+                weir_image_node_unref(
+                    (struct weir_image_node *)(uintptr_t)&topic->partitions[i]->node);
         }
     }
     weir_free(topic->partitions);
@@ -123,8 +129,9 @@ static void draft_topic_free(struct weir_draft_topic *topic)
 static enum weir_status draft_topic_reserve(struct weir_draft_topic *topic, int32_t partition_count)
 {
     WEIR_ASSERT(partition_count >= topic->partition_count);
-    const struct weir_image_partition **grown = weir_grow(topic->partitions, &topic->partition_capacity,
-                                                          (size_t)partition_count, sizeof(topic->partitions[0]));
+    const struct weir_image_partition **grown =
+        weir_grow(topic->partitions, &topic->partition_capacity, (size_t)partition_count,
+                  sizeof(topic->partitions[0]));
     if (grown == NULL)
         return WEIR_NO_MEMORY;
     topic->partitions = grown;
@@ -133,20 +140,24 @@ static enum weir_status draft_topic_reserve(struct weir_draft_topic *topic, int3
     return WEIR_OK;
 }
 
-static enum weir_status builder_adopt(struct weir_image_builder *builder, struct weir_draft_topic *topic)
+static enum weir_status builder_adopt(struct weir_image_builder *builder,
+                                      struct weir_draft_topic *topic)
 {
-    struct weir_draft_topic **grown = weir_grow(builder->topics, &builder->topic_capacity, builder->topic_count + 1,
-                                                sizeof(builder->topics[0]));
+    struct weir_draft_topic **grown =
+        weir_grow(builder->topics, &builder->topic_capacity, builder->topic_count + 1,
+                  sizeof(builder->topics[0]));
     if (grown == NULL)
         return WEIR_NO_MEMORY;
     builder->topics = grown;
     enum weir_status status =
-        weir_map_put(&builder->topics_by_id, weir_slice_of(topic->id.bytes, sizeof(topic->id.bytes)), topic, NULL);
+        weir_map_put(&builder->topics_by_id,
+                     weir_slice_of(topic->id.bytes, sizeof(topic->id.bytes)), topic, NULL);
     if (status != WEIR_OK)
         return status;
     status = weir_map_put(&builder->topics_by_name, topic->name, topic, NULL);
     if (status != WEIR_OK) {
-        (void)weir_map_remove(&builder->topics_by_id, weir_slice_of(topic->id.bytes, sizeof(topic->id.bytes)));
+        (void)weir_map_remove(&builder->topics_by_id,
+                              weir_slice_of(topic->id.bytes, sizeof(topic->id.bytes)));
         return status;
     }
     builder->topics[builder->topic_count++] = topic;
@@ -154,7 +165,8 @@ static enum weir_status builder_adopt(struct weir_image_builder *builder, struct
 }
 
 static struct weir_draft_topic *draft_from_base(struct weir_image_builder *builder,
-                                                const struct weir_image_topic *base, enum weir_status *out_status)
+                                                const struct weir_image_topic *base,
+                                                enum weir_status *out_status)
 {
     struct weir_draft_topic *topic = weir_calloc(1, sizeof(*topic));
     *out_status = WEIR_NO_MEMORY;
@@ -166,7 +178,8 @@ static struct weir_draft_topic *draft_from_base(struct weir_image_builder *build
     *out_status = draft_topic_reserve(topic, base->partition_count);
     if (*out_status == WEIR_OK) {
         for (int32_t i = 0; i < base->partition_count; i++) {
-            struct weir_image_node *node = (struct weir_image_node *)(uintptr_t)&base->partitions[i]->node;
+            struct weir_image_node *node =
+                (struct weir_image_node *)(uintptr_t)&base->partitions[i]->node;
             (void)weir_image_node_ref(node);
             topic->partitions[i] = base->partitions[i];
         }
@@ -196,7 +209,8 @@ struct weir_draft_topic *weir_builder_topic(struct weir_image_builder *builder, 
     return base == NULL ? NULL : draft_from_base(builder, base, out_status);
 }
 
-struct weir_draft_topic *weir_builder_topic_by_name(struct weir_image_builder *builder, struct weir_slice name,
+struct weir_draft_topic *weir_builder_topic_by_name(struct weir_image_builder *builder,
+                                                    struct weir_slice name,
                                                     enum weir_status *out_status)
 {
     struct weir_draft_topic *topic = weir_map_get(&builder->topics_by_name, name);
@@ -227,7 +241,8 @@ enum weir_status weir_builder_add_topic(struct weir_image_builder *builder, stru
     return status;
 }
 
-enum weir_status weir_draft_topic_put(struct weir_draft_topic *topic, struct weir_image_partition *partition)
+enum weir_status weir_draft_topic_put(struct weir_draft_topic *topic,
+                                      struct weir_image_partition *partition)
 {
     int32_t id = partition->id;
     if (id < 0 || id >= PARTITIONS_OF_TOPIC_MAX) {
@@ -291,16 +306,18 @@ static enum weir_status make_topic(struct weir_draft_topic *topic, struct weir_d
 {
     for (int32_t i = 0; i < topic->partition_count; i++) {
         if (topic->partitions[i] == NULL) {
-            weir_detail_set(detail, "topic %.*s has no partition %d but a higher one", WEIR_SLICE_ARGS(topic->name),
-                            i);
+            weir_detail_set(detail, "topic %.*s has no partition %d but a higher one",
+                            WEIR_SLICE_ARGS(topic->name), i);
             return WEIR_CORRUPT;
         }
     }
-    topic->made = weir_image_topic_new(topic->name, topic->id, topic->partitions, topic->partition_count);
+    topic->made =
+        weir_image_topic_new(topic->name, topic->id, topic->partitions, topic->partition_count);
     return topic->made == NULL ? WEIR_NO_MEMORY : WEIR_OK;
 }
 
-/* Sorted, and of two changes with one key (a topic deleted and created again) only the one that gives a node. */
+/* Sorted, and of two changes with one key (a topic deleted and created again) only the one that
+ * gives a node. */
 static size_t sort_changes(struct weir_image_table_change *changes, size_t count)
 {
     qsort(changes, count, sizeof(*changes), compare_changes);
@@ -359,7 +376,8 @@ static enum weir_status finish_topics(struct weir_image_builder *builder, struct
         changes[i].node = topic->made == NULL ? NULL : &topic->made->node;
     }
     count = sort_changes(changes, builder->topic_count);
-    image->topics_by_id = weir_image_table_apply(base->topics_by_id, changes, count, weir_image_topic_id_key);
+    image->topics_by_id =
+        weir_image_table_apply(base->topics_by_id, changes, count, weir_image_topic_id_key);
     if (image->topics == NULL || image->topics_by_id == NULL)
         status = WEIR_NO_MEMORY;
     else
@@ -374,7 +392,8 @@ static enum weir_status make_topic_delta(struct weir_image_builder *builder)
     size_t count = builder->topic_count;
     if (count == 0)
         return WEIR_OK;
-    /* Created ones from the front, deleted ones from the back: a topic is never both (its id differs). */
+    /* Created ones from the front, deleted ones from the back: a topic is never both (its id
+     * differs). */
     builder->delta_topics = weir_calloc(count, sizeof(builder->delta_topics[0]));
     builder->delta_changes = weir_calloc(count, sizeof(builder->delta_changes[0]));
     if (builder->delta_topics == NULL || builder->delta_changes == NULL)
@@ -403,11 +422,13 @@ static enum weir_status make_delta(struct weir_image_builder *builder)
         return status;
     struct weir_image_delta *delta = &builder->delta;
     if (builder->configs.count > 0) {
-        builder->delta_configs = weir_calloc(builder->configs.count, sizeof(builder->delta_configs[0]));
+        builder->delta_configs =
+            weir_calloc(builder->configs.count, sizeof(builder->delta_configs[0]));
         if (builder->delta_configs == NULL)
             return WEIR_NO_MEMORY;
         for (size_t i = 0; i < builder->configs.count; i++)
-            builder->delta_configs[i] = (const struct weir_image_config *)builder->configs.entries[i]->node;
+            builder->delta_configs[i] =
+                (const struct weir_image_config *)builder->configs.entries[i]->node;
         delta->changed_configs = builder->delta_configs;
         delta->changed_config_count = builder->configs.count;
     }
@@ -418,7 +439,8 @@ static enum weir_status make_delta(struct weir_image_builder *builder)
 }
 
 enum weir_status weir_image_builder_finish(struct weir_image_builder *builder, int64_t last_offset,
-                                           int32_t last_epoch, int64_t last_timestamp_ms, struct weir_detail *detail)
+                                           int32_t last_epoch, int64_t last_timestamp_ms,
+                                           struct weir_detail *detail)
 {
     WEIR_ASSERT(builder->image == NULL);
     const struct weir_image *base = builder->base;
@@ -436,7 +458,8 @@ enum weir_status weir_image_builder_finish(struct weir_image_builder *builder, i
     if (status == WEIR_OK)
         status = draft_finish(&builder->brokers, configs, base->brokers, &image->brokers);
     if (status == WEIR_OK)
-        status = draft_finish(&builder->controllers, configs, base->controllers, &image->controllers);
+        status =
+            draft_finish(&builder->controllers, configs, base->controllers, &image->controllers);
     if (status == WEIR_OK)
         status = draft_finish(&builder->features, configs, base->features, &image->features);
     if (status == WEIR_OK)

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * From one image to the next: records are applied to a builder, which holds only what differs from its base; finish()
- * makes the new image and the delta between the two.  Belongs to one thread.  The base is kept by a reference.
+ * From one image to the next: records are applied to a builder, which holds only what differs from
+ * its base; finish() makes the new image and the delta between the two.  Belongs to one thread. The
+ * base is kept by a reference.
  */
 
 #include "image_int.h"
@@ -62,16 +63,19 @@ struct weir_image_builder *weir_image_builder_new(const struct weir_image *base)
 /* NULL is allowed. */
 void weir_image_builder_free(struct weir_image_builder *builder);
 
-/* One record of the metadata log.  UNSUPPORTED for a kind or version that is not known, CORRUPT for one that contradicts
- * the state; after a failure the builder is fit for nothing but free.  Transaction markers are the caller's business
- * (weir_loader). */
-WEIR_MUST_CHECK enum weir_status weir_image_builder_apply(struct weir_image_builder *builder, int16_t kind,
-                                                          int16_t version, struct weir_slice body,
+/* One record of the metadata log.  UNSUPPORTED for a kind or version that is not known, CORRUPT for
+ * one that contradicts the state; after a failure the builder is fit for nothing but free.
+ * Transaction markers are the caller's business (weir_loader). */
+WEIR_MUST_CHECK enum weir_status weir_image_builder_apply(struct weir_image_builder *builder,
+                                                          int16_t kind, int16_t version,
+                                                          struct weir_slice body,
                                                           struct weir_detail *detail);
 
-/* builder->image (the caller takes references) and builder->delta, which lives as long as the builder. */
-WEIR_MUST_CHECK enum weir_status weir_image_builder_finish(struct weir_image_builder *builder, int64_t last_offset,
-                                                           int32_t last_epoch, int64_t last_timestamp_ms,
+/* builder->image (the caller takes references) and builder->delta, which lives as long as the
+ * builder. */
+WEIR_MUST_CHECK enum weir_status weir_image_builder_finish(struct weir_image_builder *builder,
+                                                           int64_t last_offset, int32_t last_epoch,
+                                                           int64_t last_timestamp_ms,
                                                            struct weir_detail *detail);
 
 /* ---- For applying records ---- */
@@ -85,9 +89,11 @@ WEIR_MUST_CHECK enum weir_status weir_draft_set(struct weir_draft *draft, struct
 /* NULL with *out_status NOT_FOUND or NO_MEMORY. */
 struct weir_draft_topic *weir_builder_topic(struct weir_image_builder *builder, struct weir_uuid id,
                                             enum weir_status *out_status);
-struct weir_draft_topic *weir_builder_topic_by_name(struct weir_image_builder *builder, struct weir_slice name,
+struct weir_draft_topic *weir_builder_topic_by_name(struct weir_image_builder *builder,
+                                                    struct weir_slice name,
                                                     enum weir_status *out_status);
-WEIR_MUST_CHECK enum weir_status weir_builder_add_topic(struct weir_image_builder *builder, struct weir_slice name,
+WEIR_MUST_CHECK enum weir_status weir_builder_add_topic(struct weir_image_builder *builder,
+                                                        struct weir_slice name,
                                                         struct weir_uuid id);
 /* Takes the partition, also when it fails. */
 WEIR_MUST_CHECK enum weir_status weir_draft_topic_put(struct weir_draft_topic *topic,

@@ -53,7 +53,8 @@ static void *new_block(size_t struct_bytes, size_t extra_bytes, struct packer *p
     uint8_t *block = weir_malloc(struct_bytes + extra_bytes);
     if (block == NULL)
         return NULL;
-    *packer = (struct packer){.at = block + struct_bytes, .end = block + struct_bytes + extra_bytes};
+    *packer =
+        (struct packer){.at = block + struct_bytes, .end = block + struct_bytes + extra_bytes};
     return block;
 }
 
@@ -70,8 +71,8 @@ void weir_image_id_key(int32_t id, uint8_t out[WEIR_IMAGE_ID_KEY_BYTES])
 
 struct weir_image_partition *weir_image_partition_new(const struct weir_image_partition *spec)
 {
-    size_t ints = spec->replicas.count + spec->isr.count + spec->removing.count + spec->adding.count +
-                  spec->elr.count + spec->last_known_elr.count;
+    size_t ints = spec->replicas.count + spec->isr.count + spec->removing.count +
+                  spec->adding.count + spec->elr.count + spec->last_known_elr.count;
     size_t extra = ints * sizeof(int32_t) + spec->replicas.count * sizeof(struct weir_uuid);
     struct packer packer;
     struct weir_image_partition *made = new_block(sizeof(*made), extra, &packer);
@@ -112,8 +113,10 @@ struct packed_tables {
     struct weir_image_feature_range *features;
 };
 
-static struct packed_tables pack_tables(struct packer *packer, const struct weir_image_endpoint *endpoints,
-                                        size_t endpoint_count, const struct weir_image_feature_range *features,
+static struct packed_tables pack_tables(struct packer *packer,
+                                        const struct weir_image_endpoint *endpoints,
+                                        size_t endpoint_count,
+                                        const struct weir_image_feature_range *features,
                                         size_t feature_count)
 {
     struct packed_tables packed;
@@ -122,8 +125,8 @@ static struct packed_tables pack_tables(struct packer *packer, const struct weir
     return packed;
 }
 
-static void pack_texts(struct packer *packer, const struct packed_tables *packed, size_t endpoint_count,
-                       size_t feature_count)
+static void pack_texts(struct packer *packer, const struct packed_tables *packed,
+                       size_t endpoint_count, size_t feature_count)
 {
     for (size_t i = 0; i < endpoint_count; i++) {
         packed->endpoints[i].name = pack_slice(packer, packed->endpoints[i].name);
@@ -137,20 +140,20 @@ struct weir_image_broker *weir_image_broker_new(const struct weir_image_broker *
 {
     size_t uuids = spec->log_dir_count + spec->cordoned_log_dir_count;
     size_t extra = endpoints_bytes(spec->endpoints, spec->endpoint_count) +
-                   features_bytes(spec->features, spec->feature_count) + uuids * sizeof(struct weir_uuid) +
-                   spec->rack.size + WEIR_IMAGE_ID_KEY_BYTES;
+                   features_bytes(spec->features, spec->feature_count) +
+                   uuids * sizeof(struct weir_uuid) + spec->rack.size + WEIR_IMAGE_ID_KEY_BYTES;
     struct packer packer;
     struct weir_image_broker *made = new_block(sizeof(*made), extra, &packer);
     if (made == NULL)
         return NULL;
     *made = *spec;
-    struct packed_tables packed =
-        pack_tables(&packer, spec->endpoints, spec->endpoint_count, spec->features, spec->feature_count);
+    struct packed_tables packed = pack_tables(&packer, spec->endpoints, spec->endpoint_count,
+                                              spec->features, spec->feature_count);
     made->endpoints = packed.endpoints;
     made->features = packed.features;
     made->log_dirs = pack(&packer, spec->log_dirs, spec->log_dir_count * sizeof(struct weir_uuid));
-    made->cordoned_log_dirs =
-        pack(&packer, spec->cordoned_log_dirs, spec->cordoned_log_dir_count * sizeof(struct weir_uuid));
+    made->cordoned_log_dirs = pack(&packer, spec->cordoned_log_dirs,
+                                   spec->cordoned_log_dir_count * sizeof(struct weir_uuid));
     pack_texts(&packer, &packed, spec->endpoint_count, spec->feature_count);
     made->rack = pack_slice(&packer, spec->rack);
     uint8_t key[WEIR_IMAGE_ID_KEY_BYTES];
@@ -168,8 +171,8 @@ struct weir_image_controller *weir_image_controller_new(const struct weir_image_
     if (made == NULL)
         return NULL;
     *made = *spec;
-    struct packed_tables packed =
-        pack_tables(&packer, spec->endpoints, spec->endpoint_count, spec->features, spec->feature_count);
+    struct packed_tables packed = pack_tables(&packer, spec->endpoints, spec->endpoint_count,
+                                              spec->features, spec->feature_count);
     made->endpoints = packed.endpoints;
     made->features = packed.features;
     pack_texts(&packer, &packed, spec->endpoint_count, spec->feature_count);
@@ -224,7 +227,8 @@ struct weir_image_config *weir_image_config_new(const struct weir_image_config *
     return made;
 }
 
-struct weir_image_raw *weir_image_raw_new(const struct weir_image_raw *spec, struct weir_slice identity)
+struct weir_image_raw *weir_image_raw_new(const struct weir_image_raw *spec,
+                                          struct weir_slice identity)
 {
     size_t extra = spec->value.size + sizeof(uint16_t) + identity.size;
     struct packer packer;
@@ -253,8 +257,8 @@ static const struct weir_image_node_ops topic_ops = {.free = free_topic};
 
 bool weir_topic_is_internal(struct weir_slice name)
 {
-    return weir_slice_is(name, "__consumer_offsets") || weir_slice_is(name, "__transaction_state") ||
-           weir_slice_is(name, "__share_group_state");
+    return weir_slice_is(name, "__consumer_offsets") ||
+           weir_slice_is(name, "__transaction_state") || weir_slice_is(name, "__share_group_state");
 }
 
 struct weir_image_topic *weir_image_topic_new(struct weir_slice name, struct weir_uuid id,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What each record of the metadata log does to the image.  One function a record; record bodies come from a disk or a
- * peer and may say anything, so all that they refer to is looked for, never assumed.
+ * What each record of the metadata log does to the image.  One function a record; record bodies
+ * come from a disk or a peer and may say anything, so all that they refer to is looked for, never
+ * assumed.
  */
 
 #include "image_builder_int.h"
-
 
 #include "weir/base/limits.h"
 #include "weir/protocol/record_types.h"
@@ -69,7 +69,8 @@ static enum weir_status check_read(struct replay *replay)
     return WEIR_CORRUPT;
 }
 
-static enum weir_status topic_missing(struct replay *replay, struct weir_uuid id, enum weir_status status)
+static enum weir_status topic_missing(struct replay *replay, struct weir_uuid id,
+                                      enum weir_status status)
 {
     if (status != WEIR_NOT_FOUND)
         return status;
@@ -91,14 +92,16 @@ static enum weir_status apply_topic(struct replay *replay)
     READ_RECORD(replay, weir_topic_record, record);
     enum weir_status status = weir_builder_add_topic(replay->builder, record.name, record.topic_id);
     if (status == WEIR_EXISTS) {
-        weir_detail_set(replay->detail, "topic %.*s or its id is there already", WEIR_SLICE_ARGS(record.name));
+        weir_detail_set(replay->detail, "topic %.*s or its id is there already",
+                        WEIR_SLICE_ARGS(record.name));
         return WEIR_CORRUPT;
     }
     return status;
 }
 
 /* Directories for a record that has none (it is older than they are). */
-static const struct weir_uuid *directories_or_migrating(struct replay *replay, const struct weir_uuid *given,
+static const struct weir_uuid *directories_or_migrating(struct replay *replay,
+                                                        const struct weir_uuid *given,
                                                         size_t given_count, size_t replica_count,
                                                         enum weir_status *out_status)
 {
@@ -106,11 +109,13 @@ static const struct weir_uuid *directories_or_migrating(struct replay *replay, c
     if (given_count == replica_count)
         return given;
     if (given_count != 0) {
-        weir_detail_set(replay->detail, "%zu directories for %zu replicas", given_count, replica_count);
+        weir_detail_set(replay->detail, "%zu directories for %zu replicas", given_count,
+                        replica_count);
         *out_status = WEIR_CORRUPT;
         return NULL;
     }
-    struct weir_uuid *zeros = weir_arena_calloc(replay->reader->arena, replica_count, sizeof(*zeros));
+    struct weir_uuid *zeros =
+        weir_arena_calloc(replay->reader->arena, replica_count, sizeof(*zeros));
     if (zeros == NULL)
         *out_status = WEIR_NO_MEMORY; /* all zero is MIGRATING */
     return zeros;
@@ -124,7 +129,8 @@ static enum weir_status check_recovery_state(struct replay *replay, int8_t state
     return WEIR_CORRUPT;
 }
 
-static enum weir_status put_partition(struct weir_draft_topic *topic, const struct weir_image_partition *spec)
+static enum weir_status put_partition(struct weir_draft_topic *topic,
+                                      const struct weir_image_partition *spec)
 {
     struct weir_image_partition *made = weir_image_partition_new(spec);
     return made == NULL ? WEIR_NO_MEMORY : weir_draft_topic_put(topic, made);
@@ -150,16 +156,20 @@ static enum weir_status apply_partition(struct replay *replay)
         .isr = to_list(record.isr.items, record.isr.count),
         .removing = to_list(record.removing_replicas.items, record.removing_replicas.count),
         .adding = to_list(record.adding_replicas.items, record.adding_replicas.count),
-        .elr = to_list(record.eligible_leader_replicas.items, record.eligible_leader_replicas.count),
+        .elr =
+            to_list(record.eligible_leader_replicas.items, record.eligible_leader_replicas.count),
         .last_known_elr = to_list(record.last_known_elr.items, record.last_known_elr.count),
     };
-    spec.directories = directories_or_migrating(replay, record.directories.items, (size_t)record.directories.count,
-                                                spec.replicas.count, &status);
+    spec.directories =
+        directories_or_migrating(replay, record.directories.items, (size_t)record.directories.count,
+                                 spec.replicas.count, &status);
     return status == WEIR_OK ? put_partition(topic, &spec) : status;
 }
 
-/* kraft.md 4.1: the partition epoch rises by one always, the leader epoch whenever the record names a leader. */
-static enum weir_status merge_change(struct replay *replay, const struct weir_partition_change_record *record,
+/* kraft.md 4.1: the partition epoch rises by one always, the leader epoch whenever the record names
+ * a leader. */
+static enum weir_status merge_change(struct replay *replay,
+                                     const struct weir_partition_change_record *record,
                                      struct weir_image_partition *spec)
 {
     enum weir_status status = WEIR_OK;
@@ -172,14 +182,15 @@ static enum weir_status merge_change(struct replay *replay, const struct weir_pa
     if (record->adding_replicas.count >= 0)
         spec->adding = to_list(record->adding_replicas.items, record->adding_replicas.count);
     if (record->eligible_leader_replicas.count >= 0)
-        spec->elr = to_list(record->eligible_leader_replicas.items, record->eligible_leader_replicas.count);
+        spec->elr =
+            to_list(record->eligible_leader_replicas.items, record->eligible_leader_replicas.count);
     if (record->last_known_elr.count >= 0)
         spec->last_known_elr = to_list(record->last_known_elr.items, record->last_known_elr.count);
     if (record->directories.count >= 0 || record->replicas.count >= 0) {
         bool is_given = record->directories.count >= 0;
-        spec->directories = directories_or_migrating(replay, record->directories.items,
-                                                     is_given ? (size_t)record->directories.count : 0,
-                                                     spec->replicas.count, &status);
+        spec->directories = directories_or_migrating(
+            replay, record->directories.items, is_given ? (size_t)record->directories.count : 0,
+            spec->replicas.count, &status);
     }
     if (record->leader != -2) {
         spec->leader = record->leader;
@@ -203,8 +214,8 @@ static enum weir_status apply_partition_change(struct replay *replay)
         return topic_missing(replay, record.topic_id, status);
     if (record.partition_id < 0 || record.partition_id >= topic->partition_count ||
         topic->partitions[record.partition_id] == NULL) {
-        weir_detail_set(replay->detail, "topic %.*s has no partition %d", WEIR_SLICE_ARGS(topic->name),
-                        record.partition_id);
+        weir_detail_set(replay->detail, "topic %.*s has no partition %d",
+                        WEIR_SLICE_ARGS(topic->name), record.partition_id);
         return WEIR_CORRUPT;
     }
     struct weir_image_partition spec = *topic->partitions[record.partition_id];
@@ -212,7 +223,8 @@ static enum weir_status apply_partition_change(struct replay *replay)
     return status == WEIR_OK ? put_partition(topic, &spec) : status;
 }
 
-static enum weir_status set_config(struct weir_image_builder *builder, const struct weir_image_config *spec)
+static enum weir_status set_config(struct weir_image_builder *builder,
+                                   const struct weir_image_config *spec)
 {
     struct weir_image_config *made = weir_image_config_new(spec);
     if (made == NULL)
@@ -222,9 +234,9 @@ static enum weir_status set_config(struct weir_image_builder *builder, const str
 }
 
 /* The configs of a resource as they are in the draft, or an empty set in *empty. */
-static const struct weir_image_config *find_config(struct replay *replay, enum weir_resource_type type,
-                                                   struct weir_slice name, struct weir_image_config *empty,
-                                                   enum weir_status *out_status)
+static const struct weir_image_config *
+find_config(struct replay *replay, enum weir_resource_type type, struct weir_slice name,
+            struct weir_image_config *empty, enum weir_status *out_status)
 {
     *empty = (struct weir_image_config){.type = type, .name = name};
     *out_status = WEIR_OK;
@@ -262,7 +274,8 @@ static enum weir_status clear_elr_of(struct weir_draft_topic *topic)
 {
     for (int32_t i = 0; i < topic->partition_count; i++) {
         const struct weir_image_partition *partition = topic->partitions[i];
-        if (partition == NULL || (partition->elr.count == 0 && partition->last_known_elr.count == 0))
+        if (partition == NULL ||
+            (partition->elr.count == 0 && partition->last_known_elr.count == 0))
             continue;
         struct weir_image_partition spec = *partition;
         spec.elr.count = 0;
@@ -281,10 +294,12 @@ static enum weir_status apply_clear_elr(struct replay *replay)
     struct weir_image_builder *builder = replay->builder;
     enum weir_status status;
     if (record.topic_name.size > 0) {
-        struct weir_draft_topic *topic = weir_builder_topic_by_name(builder, record.topic_name, &status);
+        struct weir_draft_topic *topic =
+            weir_builder_topic_by_name(builder, record.topic_name, &status);
         if (topic != NULL)
             return clear_elr_of(topic);
-        weir_detail_set(replay->detail, "there is no topic %.*s", WEIR_SLICE_ARGS(record.topic_name));
+        weir_detail_set(replay->detail, "there is no topic %.*s",
+                        WEIR_SLICE_ARGS(record.topic_name));
         return status == WEIR_NOT_FOUND ? WEIR_CORRUPT : status;
     }
     for (size_t i = 0; i < weir_image_topic_count(builder->base); i++) {
@@ -306,8 +321,9 @@ static enum weir_status apply_config(struct replay *replay)
     READ_RECORD(replay, weir_config_record, record);
     enum weir_status status;
     struct weir_image_config empty;
-    const struct weir_image_config *old = find_config(
-        replay, (enum weir_resource_type)(uint8_t)record.resource_type, record.resource_name, &empty, &status);
+    const struct weir_image_config *old =
+        find_config(replay, (enum weir_resource_type)(uint8_t)record.resource_type,
+                    record.resource_name, &empty, &status);
     if (status != WEIR_OK)
         return status;
     struct weir_image_config_entry *entries =
@@ -320,7 +336,8 @@ static enum weir_status apply_config(struct replay *replay)
             entries[count++] = old->entries[i];
     }
     if (!weir_slice_is_null(record.value))
-        entries[count++] = (struct weir_image_config_entry){.name = record.name, .value = record.value};
+        entries[count++] =
+            (struct weir_image_config_entry){.name = record.name, .value = record.value};
     struct weir_image_config spec = *old;
     spec.entries = entries;
     spec.entry_count = count;
@@ -329,7 +346,8 @@ static enum weir_status apply_config(struct replay *replay)
 
 /* ---- Brokers, controllers ---- */
 
-static enum weir_status set_broker(struct weir_image_builder *builder, const struct weir_image_broker *spec)
+static enum weir_status set_broker(struct weir_image_builder *builder,
+                                   const struct weir_image_broker *spec)
 {
     struct weir_image_broker *made = weir_image_broker_new(spec);
     if (made == NULL)
@@ -343,8 +361,10 @@ static enum weir_status apply_register_broker(struct replay *replay)
     struct weir_arena *arena = replay->reader->arena;
     size_t endpoint_count = (size_t)record.end_points.count;
     size_t feature_count = (size_t)record.features.count;
-    struct weir_image_endpoint *endpoints = weir_arena_calloc(arena, endpoint_count, sizeof(*endpoints));
-    struct weir_image_feature_range *features = weir_arena_calloc(arena, feature_count, sizeof(*features));
+    struct weir_image_endpoint *endpoints =
+        weir_arena_calloc(arena, endpoint_count, sizeof(*endpoints));
+    struct weir_image_feature_range *features =
+        weir_arena_calloc(arena, feature_count, sizeof(*features));
     if (endpoints == NULL || features == NULL)
         return WEIR_NO_MEMORY;
     for (size_t i = 0; i < endpoint_count; i++) {
@@ -379,7 +399,8 @@ static enum weir_status apply_register_broker(struct replay *replay)
     return set_broker(replay->builder, &spec);
 }
 
-/* The broker a record speaks of; its epoch must be the registered one, or the record is of another life. */
+/* The broker a record speaks of; its epoch must be the registered one, or the record is of another
+ * life. */
 static const struct weir_image_broker *find_broker(struct replay *replay, int32_t id, int64_t epoch,
                                                    enum weir_status *out_status)
 {
@@ -390,7 +411,8 @@ static const struct weir_image_broker *find_broker(struct replay *replay, int32_
     *out_status = WEIR_OK;
     if (broker != NULL && broker->epoch == epoch)
         return broker;
-    weir_detail_set(replay->detail, "broker %d is not registered with epoch %lld", id, (long long)epoch);
+    weir_detail_set(replay->detail, "broker %d is not registered with epoch %lld", id,
+                    (long long)epoch);
     *out_status = WEIR_CORRUPT;
     return NULL;
 }
@@ -399,8 +421,10 @@ static enum weir_status apply_unregister_broker(struct replay *replay)
 {
     READ_RECORD(replay, weir_unregister_broker_record, record);
     enum weir_status status;
-    const struct weir_image_broker *broker = find_broker(replay, record.broker_id, record.broker_epoch, &status);
-    return broker == NULL ? status : weir_draft_set(&replay->builder->brokers, broker->node.key, NULL);
+    const struct weir_image_broker *broker =
+        find_broker(replay, record.broker_id, record.broker_epoch, &status);
+    return broker == NULL ? status
+                          : weir_draft_set(&replay->builder->brokers, broker->node.key, NULL);
 }
 
 static enum weir_status set_fenced(struct replay *replay, int32_t id, int64_t epoch, bool is_fenced)
@@ -430,7 +454,8 @@ static enum weir_status apply_broker_change(struct replay *replay)
 {
     READ_RECORD(replay, weir_broker_registration_change_record, record);
     enum weir_status status;
-    const struct weir_image_broker *broker = find_broker(replay, record.broker_id, record.broker_epoch, &status);
+    const struct weir_image_broker *broker =
+        find_broker(replay, record.broker_id, record.broker_epoch, &status);
     if (broker == NULL)
         return status;
     if (record.fenced < -1 || record.fenced > 1 || record.in_controlled_shutdown < 0 ||
@@ -462,8 +487,10 @@ static enum weir_status apply_register_controller(struct replay *replay)
     struct weir_arena *arena = replay->reader->arena;
     size_t endpoint_count = (size_t)record.end_points.count;
     size_t feature_count = (size_t)record.features.count;
-    struct weir_image_endpoint *endpoints = weir_arena_calloc(arena, endpoint_count, sizeof(*endpoints));
-    struct weir_image_feature_range *features = weir_arena_calloc(arena, feature_count, sizeof(*features));
+    struct weir_image_endpoint *endpoints =
+        weir_arena_calloc(arena, endpoint_count, sizeof(*endpoints));
+    struct weir_image_feature_range *features =
+        weir_arena_calloc(arena, feature_count, sizeof(*features));
     if (endpoints == NULL || features == NULL)
         return WEIR_NO_MEMORY;
     for (size_t i = 0; i < endpoint_count; i++) {
@@ -532,7 +559,8 @@ static struct weir_slice raw_key(struct replay *replay, int16_t kind, struct wei
 
 static enum weir_status put_raw(struct replay *replay, struct weir_slice identity)
 {
-    struct weir_image_raw spec = {.kind = replay->kind, .version = replay->version, .value = replay->body};
+    struct weir_image_raw spec = {
+        .kind = replay->kind, .version = replay->version, .value = replay->body};
     struct weir_image_raw *made = weir_image_raw_new(&spec, identity);
     if (made == NULL)
         return WEIR_NO_MEMORY;
@@ -573,7 +601,8 @@ static enum weir_status apply_remove_token(struct replay *replay)
 }
 
 /* Mechanism, then the user's name. */
-static struct weir_slice scram_identity(struct replay *replay, int8_t mechanism, struct weir_slice name)
+static struct weir_slice scram_identity(struct replay *replay, int8_t mechanism,
+                                        struct weir_slice name)
 {
     return weir_arena_printf(replay->reader->arena, "%d:%.*s", mechanism, WEIR_SLICE_ARGS(name));
 }
@@ -589,8 +618,9 @@ static enum weir_status apply_remove_scram(struct replay *replay)
 {
     READ_RECORD(replay, weir_remove_user_scram_credential_record, record);
     struct weir_slice identity = scram_identity(replay, record.mechanism, record.name);
-    return weir_slice_is_null(identity) ? WEIR_NO_MEMORY
-                                        : remove_raw(replay, WEIR_METADATA_RECORD_USER_SCRAM_CREDENTIAL, identity);
+    return weir_slice_is_null(identity)
+               ? WEIR_NO_MEMORY
+               : remove_raw(replay, WEIR_METADATA_RECORD_USER_SCRAM_CREDENTIAL, identity);
 }
 
 static int compare_entities(const void *a, const void *b)
@@ -600,9 +630,10 @@ static int compare_entities(const void *a, const void *b)
     return weir_slice_compare(left->entity_type, right->entity_type);
 }
 
-/* A quota's identity: its entity, sorted by type, and its key; each part with its length so that none runs into the
- * next.  A null name (the default entity) has length -1. */
-static struct weir_slice quota_identity(struct replay *replay, struct weir_client_quota_record *record)
+/* A quota's identity: its entity, sorted by type, and its key; each part with its length so that
+ * none runs into the next.  A null name (the default entity) has length -1. */
+static struct weir_slice quota_identity(struct replay *replay,
+                                        struct weir_client_quota_record *record)
 {
     size_t count = (size_t)record->entity.count;
     if (count > 1)
@@ -610,10 +641,11 @@ static struct weir_slice quota_identity(struct replay *replay, struct weir_clien
     struct weir_slice identity = WEIR_EMPTY_SLICE;
     for (size_t i = 0; i < count; i++) {
         struct weir_slice name = record->entity.items[i].entity_name;
-        identity = weir_arena_printf(replay->reader->arena, "%.*s%.*s=%d:%.*s;", WEIR_SLICE_ARGS(identity),
-                                     WEIR_SLICE_ARGS(record->entity.items[i].entity_type),
-                                     name.data == NULL ? -1 : (int)name.size, (int)name.size,
-                                     name.data == NULL ? "" : (const char *)name.data);
+        identity =
+            weir_arena_printf(replay->reader->arena, "%.*s%.*s=%d:%.*s;", WEIR_SLICE_ARGS(identity),
+                              WEIR_SLICE_ARGS(record->entity.items[i].entity_type),
+                              name.data == NULL ? -1 : (int)name.size, (int)name.size,
+                              name.data == NULL ? "" : (const char *)name.data);
         if (weir_slice_is_null(identity))
             return identity;
     }
@@ -627,7 +659,8 @@ static enum weir_status apply_quota(struct replay *replay)
     struct weir_slice identity = quota_identity(replay, &record);
     if (weir_slice_is_null(identity))
         return WEIR_NO_MEMORY;
-    return record.remove ? remove_raw(replay, WEIR_METADATA_RECORD_CLIENT_QUOTA, identity) : put_raw(replay, identity);
+    return record.remove ? remove_raw(replay, WEIR_METADATA_RECORD_CLIENT_QUOTA, identity)
+                         : put_raw(replay, identity);
 }
 
 /* ---- Nothing in the image ---- */
@@ -698,8 +731,9 @@ static apply_fn *const apply_fns[] = {
     [WEIR_METADATA_RECORD_CLEAR_ELR] = apply_clear_elr,
 };
 
-enum weir_status weir_image_builder_apply(struct weir_image_builder *builder, int16_t kind, int16_t version,
-                                          struct weir_slice body, struct weir_detail *detail)
+enum weir_status weir_image_builder_apply(struct weir_image_builder *builder, int16_t kind,
+                                          int16_t version, struct weir_slice body,
+                                          struct weir_detail *detail)
 {
     const struct weir_record_type *type = weir_record_type_find(WEIR_RECORD_SET_METADATA, kind);
     apply_fn *apply = NULL;
@@ -710,8 +744,8 @@ enum weir_status weir_image_builder_apply(struct weir_image_builder *builder, in
         return WEIR_UNSUPPORTED;
     }
     if (version < type->value->version_min || version > type->value->version_max) {
-        weir_detail_set(detail, "%s has version %d, this version of weir knows %d to %d", type->name, version,
-                        type->value->version_min, type->value->version_max);
+        weir_detail_set(detail, "%s has version %d, this version of weir knows %d to %d",
+                        type->name, version, type->value->version_min, type->value->version_max);
         return WEIR_UNSUPPORTED;
     }
     struct weir_arena arena;

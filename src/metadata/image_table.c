@@ -19,7 +19,8 @@ void weir_image_node_unref(struct weir_image_node *node)
 {
     if (node == NULL)
         return;
-    /* Release orders this thread's reads before the free, acquire those of all others who let go earlier. */
+    /* Release orders this thread's reads before the free, acquire those of all others who let go
+     * earlier. */
     if (__atomic_sub_fetch(&node->refs, 1, __ATOMIC_ACQ_REL) == 0)
         node->ops->free(node);
 }
@@ -80,8 +81,8 @@ size_t weir_image_table_lower_bound(const struct weir_image_table *table, struct
     return low;
 }
 
-struct weir_image_node *weir_image_table_find(const struct weir_image_table *table, struct weir_slice key,
-                                              weir_image_key_of *key_of)
+struct weir_image_node *weir_image_table_find(const struct weir_image_table *table,
+                                              struct weir_slice key, weir_image_key_of *key_of)
 {
     size_t index = weir_image_table_lower_bound(table, key, key_of);
     if (index == table->count || !weir_slice_equal(key_of(table->items[index]), key))
@@ -95,8 +96,8 @@ static void put(struct weir_image_table *table, struct weir_image_node *node)
 }
 
 struct weir_image_table *weir_image_table_apply(const struct weir_image_table *base,
-                                                const struct weir_image_table_change *changes, size_t change_count,
-                                                weir_image_key_of *key_of)
+                                                const struct weir_image_table_change *changes,
+                                                size_t change_count, weir_image_key_of *key_of)
 {
     struct weir_image_table *table = weir_image_table_new(base->count + change_count);
     if (table == NULL)

@@ -3,9 +3,9 @@
 /*
  * The one place where the current image changes hands.
  *
- * P1  generation rises with every publish, and only after the new image is in place; a reader that sees the old
- *     generation may use the old image, which is what "read once per request" means.
- * P2  The lock is held for a pointer and a count, never while listeners run.
+ * P1  generation rises with every publish, and only after the new image is in place; a reader that
+ * sees the old generation may use the old image, which is what "read once per request" means. P2
+ * The lock is held for a pointer and a count, never while listeners run.
  */
 
 #include "image_int.h"
@@ -47,12 +47,14 @@ void weir_image_publisher_free(struct weir_image_publisher *publisher)
     weir_free(publisher);
 }
 
-void weir_image_publisher_listen(struct weir_image_publisher *publisher, struct weir_image_listener *listener)
+void weir_image_publisher_listen(struct weir_image_publisher *publisher,
+                                 struct weir_image_listener *listener)
 {
     weir_list_push_back(&publisher->listeners, &listener->node);
 }
 
-static const struct weir_image *ref_with_generation(struct weir_image_publisher *publisher, uint64_t *out_generation)
+static const struct weir_image *ref_with_generation(struct weir_image_publisher *publisher,
+                                                    uint64_t *out_generation)
 {
     weir_lock_take(&publisher->lock);
     const struct weir_image *image = weir_image_ref(publisher->current);
@@ -67,7 +69,8 @@ const struct weir_image *weir_image_ref_current(struct weir_image_publisher *pub
     return ref_with_generation(publisher, &generation);
 }
 
-void weir_image_reader_init(struct weir_image_reader *reader, struct weir_image_publisher *publisher)
+void weir_image_reader_init(struct weir_image_reader *reader,
+                            struct weir_image_publisher *publisher)
 {
     *reader = (struct weir_image_reader){.publisher = publisher};
 }
@@ -80,7 +83,8 @@ void weir_image_reader_done(struct weir_image_reader *reader)
 
 const struct weir_image *weir_image_reader_current(struct weir_image_reader *reader)
 {
-    /* Acquire pairs with the release in publish(): whoever sees a generation sees all that was published before. */
+    /* Acquire pairs with the release in publish(): whoever sees a generation sees all that was
+     * published before. */
     uint64_t generation = __atomic_load_n(&reader->publisher->generation, __ATOMIC_ACQUIRE);
     if (reader->image == NULL || reader->generation != generation) {
         weir_image_unref(reader->image);
@@ -97,9 +101,9 @@ void weir_image_publish(struct weir_image_publisher *publisher, const struct wei
     publisher->current = image;
     __atomic_store_n(&publisher->generation, publisher->generation + 1, __ATOMIC_RELEASE);
     weir_lock_release(&publisher->lock);
-    WEIR_LIST_FOREACH(node, &publisher->listeners)
-    {
-        struct weir_image_listener *listener = WEIR_LIST_ENTRY(node, struct weir_image_listener, node);
+    WEIR_LIST_FOREACH(node, &publisher->listeners) {
+        struct weir_image_listener *listener =
+            WEIR_LIST_ENTRY(node, struct weir_image_listener, node);
         listener->published(listener, before, image, delta);
     }
     weir_image_unref(before);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Checkpoint files: a control batch with SnapshotHeader (and the voter set, if it is dynamic), data batches with the
- * whole state, a control batch with SnapshotFooter.  Offsets in it count from 0 and mean nothing outside.  Written as
+ * Checkpoint files: a control batch with SnapshotHeader (and the voter set, if it is dynamic), data
+ * batches with the whole state, a control batch with SnapshotFooter.  Offsets in it count from 0
+ * and mean nothing outside.  Written as
  * "<name>.part" and renamed when durable, so a file without a footer is damage, not a crash.
  */
 
@@ -21,12 +22,13 @@
 /* ---- Reading ---- */
 
 static enum weir_status read_batch(struct weir_env *env, struct weir_file *file, uint64_t file_pos,
-                                   uint64_t file_bytes, struct weir_buf *buf, struct weir_batch *out,
-                                   struct weir_detail *detail)
+                                   uint64_t file_bytes, struct weir_buf *buf,
+                                   struct weir_batch *out, struct weir_detail *detail)
 {
     uint8_t head[WEIR_BATCH_OVERHEAD_BYTES];
     size_t got;
-    enum weir_status status = weir_file_read_at(env, file, head, sizeof(head), file_pos, &got, detail);
+    enum weir_status status =
+        weir_file_read_at(env, file, head, sizeof(head), file_pos, &got, detail);
     if (status != WEIR_OK)
         return status;
     size_t size;
@@ -47,8 +49,9 @@ static enum weir_status read_batch(struct weir_env *env, struct weir_file *file,
     return status == WEIR_OK ? weir_batch_parse(weir_buf_slice(buf), out, detail) : status;
 }
 
-static enum weir_status read_batches(struct weir_env *env, struct weir_file *file, weir_quorum_apply *apply,
-                                     void *context, struct weir_control_state *state, struct weir_detail *detail)
+static enum weir_status read_batches(struct weir_env *env, struct weir_file *file,
+                                     weir_quorum_apply *apply, void *context,
+                                     struct weir_control_state *state, struct weir_detail *detail)
 {
     uint64_t file_bytes;
     enum weir_status status = weir_file_size(env, file, &file_bytes, detail);
@@ -74,7 +77,8 @@ static enum weir_status read_batches(struct weir_env *env, struct weir_file *fil
     return status == WEIR_TRUNCATED ? WEIR_CORRUPT : status;
 }
 
-enum weir_status weir_checkpoint_read(struct weir_env *env, const char *path, weir_quorum_apply *apply, void *context,
+enum weir_status weir_checkpoint_read(struct weir_env *env, const char *path,
+                                      weir_quorum_apply *apply, void *context,
                                       struct weir_control_state *state, struct weir_detail *detail)
 {
     struct weir_file *file;
@@ -88,8 +92,9 @@ enum weir_status weir_checkpoint_read(struct weir_env *env, const char *path, we
     return status;
 }
 
-enum weir_status weir_quorum_read_checkpoint(struct weir_env *env, const char *path, weir_quorum_apply *apply,
-                                             void *context, struct weir_detail *detail)
+enum weir_status weir_quorum_read_checkpoint(struct weir_env *env, const char *path,
+                                             weir_quorum_apply *apply, void *context,
+                                             struct weir_detail *detail)
 {
     struct weir_control_state state = {0};
     return weir_checkpoint_read(env, path, apply, context, &state, detail);
@@ -110,14 +115,15 @@ static enum weir_status write_out(struct weir_checkpoint_writer *writer, const s
                                   struct weir_detail *detail)
 {
     struct weir_slice part = weir_buf_slice(buf);
-    enum weir_status status = weir_file_write_at(writer->env, writer->file, &part, 1, writer->file_pos, detail);
+    enum weir_status status =
+        weir_file_write_at(writer->env, writer->file, &part, 1, writer->file_pos, detail);
     if (status == WEIR_OK)
         writer->file_pos += part.size;
     return status;
 }
 
-static enum weir_status write_control(struct weir_checkpoint_writer *writer, struct weir_control_batch batch,
-                                      struct weir_detail *detail)
+static enum weir_status write_control(struct weir_checkpoint_writer *writer,
+                                      struct weir_control_batch batch, struct weir_detail *detail)
 {
     batch.base_offset = writer->next_offset;
     batch.epoch = writer->epoch;
@@ -137,7 +143,8 @@ static enum weir_status write_control(struct weir_checkpoint_writer *writer, str
 enum weir_status weir_checkpoint_writer_open(struct weir_env *env, const char *path, int32_t epoch,
                                              int64_t last_contained_ms, bool with_voters,
                                              const struct weir_quorum_options *options,
-                                             struct weir_checkpoint_writer *out, struct weir_detail *detail)
+                                             struct weir_checkpoint_writer *out,
+                                             struct weir_detail *detail)
 {
     *out = (struct weir_checkpoint_writer){.env = env, .epoch = epoch, .options = options};
     weir_buf_init(&out->bodies, 0);
@@ -146,9 +153,10 @@ enum weir_status weir_checkpoint_writer_open(struct weir_env *env, const char *p
     if (status == WEIR_OK)
         status = weir_quorum_path(out->part_path, detail, "%s.part", path);
     if (status == WEIR_OK)
-        status = weir_file_open(env, out->part_path, WEIR_OPEN_READ | WEIR_OPEN_WRITE | WEIR_OPEN_CREATE |
-                                                         WEIR_OPEN_TRUNCATE,
-                                &out->file, detail);
+        status =
+            weir_file_open(env, out->part_path,
+                           WEIR_OPEN_READ | WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE,
+                           &out->file, detail);
     if (status != WEIR_OK)
         return status;
     struct weir_control_batch header = {.snapshot_header = true,
@@ -161,19 +169,22 @@ enum weir_status weir_checkpoint_writer_open(struct weir_env *env, const char *p
     return status;
 }
 
-static enum weir_status flush_waiting(struct weir_checkpoint_writer *writer, struct weir_detail *detail)
+static enum weir_status flush_waiting(struct weir_checkpoint_writer *writer,
+                                      struct weir_detail *detail)
 {
     if (writer->waiting_count == 0)
         return WEIR_OK;
-    size_t at = 0; /* the bodies lie one behind the other; the buffer may have moved since they were added */
+    size_t at = 0; /* the bodies lie one behind the other; the buffer may have moved since they were
+                      added */
     for (size_t i = 0; i < writer->waiting_count; i++) {
         writer->waiting[i].body.data = writer->bodies.data + at;
         at += writer->waiting[i].body.size;
     }
     struct weir_buf buf;
     weir_buf_init(&buf, 0);
-    enum weir_status status = weir_data_batch_write(writer->waiting, writer->waiting_count, writer->next_offset,
-                                                    writer->epoch, writer->timestamp_ms, &buf);
+    enum weir_status status =
+        weir_data_batch_write(writer->waiting, writer->waiting_count, writer->next_offset,
+                              writer->epoch, writer->timestamp_ms, &buf);
     if (status == WEIR_OK)
         status = write_out(writer, &buf, detail);
     weir_buf_done(&buf);
@@ -184,15 +195,17 @@ static enum weir_status flush_waiting(struct weir_checkpoint_writer *writer, str
 }
 
 enum weir_status weir_checkpoint_writer_add(struct weir_checkpoint_writer *writer,
-                                            const struct weir_quorum_new_record *record, struct weir_detail *detail)
+                                            const struct weir_quorum_new_record *record,
+                                            struct weir_detail *detail)
 {
-    if (writer->waiting_count >= BATCH_RECORDS_TARGET || writer->bodies.size >= BATCH_BYTES_TARGET) {
+    if (writer->waiting_count >= BATCH_RECORDS_TARGET ||
+        writer->bodies.size >= BATCH_BYTES_TARGET) {
         enum weir_status status = flush_waiting(writer, detail);
         if (status != WEIR_OK)
             return status;
     }
-    struct weir_quorum_new_record *grown =
-        weir_grow(writer->waiting, &writer->waiting_capacity, writer->waiting_count + 1, sizeof(*grown));
+    struct weir_quorum_new_record *grown = weir_grow(writer->waiting, &writer->waiting_capacity,
+                                                     writer->waiting_count + 1, sizeof(*grown));
     if (grown == NULL)
         return WEIR_NO_MEMORY;
     writer->waiting = grown;
@@ -203,7 +216,8 @@ enum weir_status weir_checkpoint_writer_add(struct weir_checkpoint_writer *write
     return WEIR_OK;
 }
 
-static enum weir_status sync_parent(struct weir_env *env, const char *path, struct weir_detail *detail)
+static enum weir_status sync_parent(struct weir_env *env, const char *path,
+                                    struct weir_detail *detail)
 {
     char parent[WEIR_QUORUM_PATH_BYTES];
     const char *slash = strrchr(path, '/');
@@ -213,11 +227,13 @@ static enum weir_status sync_parent(struct weir_env *env, const char *path, stru
     return weir_dir_sync(env, size == 0 ? (slash == NULL ? "." : "/") : parent, detail);
 }
 
-enum weir_status weir_checkpoint_writer_finish(struct weir_checkpoint_writer *writer, struct weir_detail *detail)
+enum weir_status weir_checkpoint_writer_finish(struct weir_checkpoint_writer *writer,
+                                               struct weir_detail *detail)
 {
     enum weir_status status = flush_waiting(writer, detail);
     if (status == WEIR_OK)
-        status = write_control(writer, (struct weir_control_batch){.snapshot_footer = true}, detail);
+        status =
+            write_control(writer, (struct weir_control_batch){.snapshot_footer = true}, detail);
     if (status == WEIR_OK)
         status = weir_file_sync(writer->env, writer->file, true, detail);
     if (status == WEIR_OK)
@@ -239,11 +255,12 @@ void weir_checkpoint_writer_abandon(struct weir_checkpoint_writer *writer)
 }
 
 enum weir_status weir_quorum_write_bootstrap(struct weir_env *env, const char *path,
-                                             const struct weir_quorum_new_record *records, size_t count,
-                                             struct weir_detail *detail)
+                                             const struct weir_quorum_new_record *records,
+                                             size_t count, struct weir_detail *detail)
 {
     struct weir_checkpoint_writer writer;
-    enum weir_status status = weir_checkpoint_writer_open(env, path, 0, 0, false, NULL, &writer, detail);
+    enum weir_status status =
+        weir_checkpoint_writer_open(env, path, 0, 0, false, NULL, &writer, detail);
     if (status != WEIR_OK)
         return status;
     for (size_t i = 0; i < count && status == WEIR_OK; i++)
@@ -255,21 +272,23 @@ enum weir_status weir_quorum_write_bootstrap(struct weir_env *env, const char *p
     return weir_checkpoint_writer_finish(&writer, detail);
 }
 
-enum weir_status weir_quorum_write_first_voters(const struct weir_quorum_options *options, struct weir_detail *detail)
+enum weir_status weir_quorum_write_first_voters(const struct weir_quorum_options *options,
+                                                struct weir_detail *detail)
 {
     char path[WEIR_QUORUM_PATH_BYTES];
-    enum weir_status status = weir_quorum_path(path, detail, "%s/" WEIR_METADATA_DIR, options->metadata_dir);
+    enum weir_status status =
+        weir_quorum_path(path, detail, "%s/" WEIR_METADATA_DIR, options->metadata_dir);
     if (status != WEIR_OK)
         return status;
     status = weir_dir_make(options->env, path, detail);
     if (status != WEIR_OK && status != WEIR_EXISTS)
         return status;
-    status = weir_quorum_path(path, detail, "%s/" WEIR_METADATA_DIR "/%020d-%010d.checkpoint", options->metadata_dir,
-                              0, 0);
+    status = weir_quorum_path(path, detail, "%s/" WEIR_METADATA_DIR "/%020d-%010d.checkpoint",
+                              options->metadata_dir, 0, 0);
     if (status != WEIR_OK)
         return status;
     struct weir_checkpoint_writer writer;
-    status = weir_checkpoint_writer_open(options->env, path, 0, weir_env_wall_ms(options->env), true, options,
-                                         &writer, detail);
+    status = weir_checkpoint_writer_open(options->env, path, 0, weir_env_wall_ms(options->env),
+                                         true, options, &writer, detail);
     return status == WEIR_OK ? weir_checkpoint_writer_finish(&writer, detail) : status;
 }

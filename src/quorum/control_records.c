@@ -39,7 +39,8 @@ static void write_leader_change(struct weir_writer *writer, const struct weir_co
     weir_leader_change_message_write(writer, batch->leader_change_version, &message);
 }
 
-static void write_snapshot_header(struct weir_writer *writer, const struct weir_control_batch *batch)
+static void write_snapshot_header(struct weir_writer *writer,
+                                  const struct weir_control_batch *batch)
 {
     struct weir_snapshot_header_record record;
     weir_snapshot_header_record_init(&record);
@@ -79,7 +80,8 @@ static void write_voters(struct weir_writer *writer, const struct weir_control_b
     weir_voters_record_write(writer, 0, &record);
 }
 
-static void write_snapshot_footer(struct weir_writer *writer, const struct weir_control_batch *batch)
+static void write_snapshot_footer(struct weir_writer *writer,
+                                  const struct weir_control_batch *batch)
 {
     (void)batch;
     struct weir_snapshot_footer_record record;
@@ -87,7 +89,8 @@ static void write_snapshot_footer(struct weir_writer *writer, const struct weir_
     weir_snapshot_footer_record_write(writer, 0, &record);
 }
 
-static void add(struct writing *writing, bool is_wanted, enum weir_control_type type, write_value *write)
+static void add(struct writing *writing, bool is_wanted, enum weir_control_type type,
+                write_value *write)
 {
     if (!is_wanted || writing->status != WEIR_OK)
         return;
@@ -110,8 +113,8 @@ static void add(struct writing *writing, bool is_wanted, enum weir_control_type 
     weir_buf_done(&value);
 }
 
-enum weir_status weir_control_batch_write(const struct weir_control_batch *batch, struct weir_buf *out,
-                                          int32_t *out_count)
+enum weir_status weir_control_batch_write(const struct weir_control_batch *batch,
+                                          struct weir_buf *out, int32_t *out_count)
 {
     struct weir_batch_builder_options options = weir_batch_builder_options_default();
     options.base_offset = batch->base_offset;
@@ -126,7 +129,8 @@ enum weir_status weir_control_batch_write(const struct weir_control_batch *batch
     add(&writing, batch->kraft_version, WEIR_CONTROL_KRAFT_VERSION, write_kraft_version);
     add(&writing, batch->voters, WEIR_CONTROL_KRAFT_VOTERS, write_voters);
     add(&writing, batch->snapshot_footer, WEIR_CONTROL_SNAPSHOT_FOOTER, write_snapshot_footer);
-    status = writing.status == WEIR_OK ? weir_batch_builder_finish(writing.builder) : writing.status;
+    status =
+        writing.status == WEIR_OK ? weir_batch_builder_finish(writing.builder) : writing.status;
     weir_batch_builder_free(writing.builder);
     *out_count = writing.count;
     return status;
@@ -171,8 +175,8 @@ static enum weir_status read_value(enum weir_control_type type, struct weir_read
         if (weir_reader_status(reader) != WEIR_OK)
             return weir_reader_status(reader);
         if (kraft.kraft_version < 0 || kraft.kraft_version > KRAFT_VERSION_MAX) {
-            weir_detail_set(detail, "kraft.version is %d, this version of weir knows 0 to %d", kraft.kraft_version,
-                            KRAFT_VERSION_MAX);
+            weir_detail_set(detail, "kraft.version is %d, this version of weir knows 0 to %d",
+                            kraft.kraft_version, KRAFT_VERSION_MAX);
             return WEIR_UNSUPPORTED;
         }
         state->kraft_version = kraft.kraft_version;
@@ -187,7 +191,8 @@ static enum weir_status read_value(enum weir_control_type type, struct weir_read
     return WEIR_OK;
 }
 
-enum weir_status weir_control_record_read(const struct weir_record *record, struct weir_control_state *state,
+enum weir_status weir_control_record_read(const struct weir_record *record,
+                                          struct weir_control_state *state,
                                           struct weir_detail *detail)
 {
     enum weir_control_type type;
@@ -203,7 +208,8 @@ enum weir_status weir_control_record_read(const struct weir_record *record, stru
     status = read_value(type, &reader, state, detail);
     weir_arena_done(&arena);
     if (status == WEIR_TRUNCATED || status == WEIR_INVALID) {
-        weir_detail_set(detail, "control record at offset %lld cannot be decoded", (long long)record->offset);
+        weir_detail_set(detail, "control record at offset %lld cannot be decoded",
+                        (long long)record->offset);
         status = WEIR_CORRUPT;
     }
     return status;

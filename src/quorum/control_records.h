@@ -19,17 +19,18 @@ struct weir_control_batch {
     int64_t base_offset;
     int32_t epoch;
     int64_t timestamp_ms;
-    bool leader_change;     /* by the voter in options */
-    bool snapshot_header;   /* with last_contained_ms */
+    bool leader_change;   /* by the voter in options */
+    bool snapshot_header; /* with last_contained_ms */
     int64_t last_contained_ms;
-    bool kraft_version;     /* version 1 */
-    bool voters;            /* the single voter in options */
+    bool kraft_version; /* version 1 */
+    bool voters;        /* the single voter in options */
     bool snapshot_footer;
     int16_t leader_change_version;
     const struct weir_quorum_options *options;
 };
 
-/* One control batch with the records that are set, in the order above, to the end of out; *out_count records. */
+/* One control batch with the records that are set, in the order above, to the end of out;
+ * *out_count records. */
 WEIR_MUST_CHECK enum weir_status weir_control_batch_write(const struct weir_control_batch *batch,
                                                           struct weir_buf *out, int32_t *out_count);
 
@@ -45,7 +46,8 @@ struct weir_control_state {
     int64_t header_last_contained_ms;
 };
 
-/* Reads one control record into the state.  UNSUPPORTED for a type or version that is not known, CORRUPT. */
+/* Reads one control record into the state.  UNSUPPORTED for a type or version that is not known,
+ * CORRUPT. */
 WEIR_MUST_CHECK enum weir_status weir_control_record_read(const struct weir_record *record,
                                                           struct weir_control_state *state,
                                                           struct weir_detail *detail);

@@ -13,10 +13,15 @@
 #include "weir/runtime/file_util.h"
 #include "weir/storage/meta_properties.h"
 
-/* kraft.md 7.  kraft.version is no record of the metadata log but a control record, so its level is not formatted. */
+/* kraft.md 7.  kraft.version is no record of the metadata log but a control record, so its level is
+ * not formatted. */
 static const struct weir_supported_feature supported[] = {
-    {"eligible.leader.replicas.version", 0, 1, 1}, {"group.version", 0, 1, 1},   {"kraft.version", 0, 1, 0},
-    {"metadata.version", 7, 30, 30},               {"share.version", 0, 1, 1},   {"streams.version", 0, 1, 1},
+    {"eligible.leader.replicas.version", 0, 1, 1},
+    {"group.version", 0, 1, 1},
+    {"kraft.version", 0, 1, 0},
+    {"metadata.version", 7, 30, 30},
+    {"share.version", 0, 1, 1},
+    {"streams.version", 0, 1, 1},
     {"transaction.version", 0, 2, 2},
 };
 
@@ -26,7 +31,8 @@ const struct weir_supported_feature *weir_supported_features(size_t *out_count)
     return supported;
 }
 
-static int16_t wanted_level(const struct weir_format_options *options, const struct weir_supported_feature *feature)
+static int16_t wanted_level(const struct weir_format_options *options,
+                            const struct weir_supported_feature *feature)
 {
     for (size_t i = 0; i < options->feature_count; i++) {
         if (strcmp(options->features[i].name, feature->name) == 0)
@@ -35,7 +41,8 @@ static int16_t wanted_level(const struct weir_format_options *options, const str
     return feature->default_level;
 }
 
-static enum weir_status check_levels(const struct weir_format_options *options, struct weir_detail *detail)
+static enum weir_status check_levels(const struct weir_format_options *options,
+                                     struct weir_detail *detail)
 {
     for (size_t i = 0; i < options->feature_count; i++) {
         const struct weir_format_feature *asked = &options->features[i];
@@ -49,18 +56,20 @@ static enum weir_status check_levels(const struct weir_format_options *options, 
             return WEIR_INVALID;
         }
         if (asked->level < found->min || asked->level > found->max) {
-            weir_detail_set(detail, "Feature %s has no level %d; it has %d to %d", asked->name, asked->level,
-                            found->min, found->max);
+            weir_detail_set(detail, "Feature %s has no level %d; it has %d to %d", asked->name,
+                            asked->level, found->min, found->max);
             return WEIR_INVALID;
         }
     }
     return WEIR_OK;
 }
 
-/* One FeatureLevelRecord; metadata.version comes first, as Apache Kafka has it, the others by name. */
+/* One FeatureLevelRecord; metadata.version comes first, as Apache Kafka has it, the others by name.
+ */
 static enum weir_status add_feature(const struct weir_format_options *options,
-                                    const struct weir_supported_feature *feature, struct weir_buf *bodies,
-                                    struct weir_quorum_new_record *records, size_t *count)
+                                    const struct weir_supported_feature *feature,
+                                    struct weir_buf *bodies, struct weir_quorum_new_record *records,
+                                    size_t *count)
 {
     int16_t level = wanted_level(options, feature);
     if (level == 0 || strcmp(feature->name, "kraft.version") == 0)
@@ -84,8 +93,9 @@ static enum weir_status add_feature(const struct weir_format_options *options,
     return status;
 }
 
-static enum weir_status write_bootstrap(struct weir_env *env, const struct weir_format_options *options,
-                                        const char *dir, struct weir_detail *detail)
+static enum weir_status write_bootstrap(struct weir_env *env,
+                                        const struct weir_format_options *options, const char *dir,
+                                        struct weir_detail *detail)
 {
     struct weir_quorum_new_record records[WEIR_ARRAY_COUNT(supported)];
     size_t count = 0;
@@ -131,17 +141,19 @@ static void random_cluster_id(struct weir_env *env, char out[64])
     memcpy(out, text, sizeof(text));
 }
 
-static enum weir_status format_dir(struct weir_env *env, const struct weir_format_options *options, const char *dir,
-                                   const char *cluster_id, struct weir_uuid *out_directory_id,
-                                   struct weir_detail *detail)
+static enum weir_status format_dir(struct weir_env *env, const struct weir_format_options *options,
+                                   const char *dir, const char *cluster_id,
+                                   struct weir_uuid *out_directory_id, struct weir_detail *detail)
 {
     struct weir_meta_properties properties;
     enum weir_status status = weir_meta_properties_read(env, dir, &properties, detail);
     if (status == WEIR_OK) {
         if (!options->ignore_formatted) {
-            weir_detail_set(detail, "Log directory %s is already formatted. Use --ignore-formatted to ignore this "
-                                    "directory and format the others.",
-                            dir);
+            weir_detail_set(
+                detail,
+                "Log directory %s is already formatted. Use --ignore-formatted to ignore this "
+                "directory and format the others.",
+                dir);
             return WEIR_EXISTS;
         }
         *out_directory_id = properties.directory_id;
@@ -152,14 +164,17 @@ static enum weir_status format_dir(struct weir_env *env, const struct weir_forma
     status = weir_dir_make_all(env, dir, detail);
     if (status != WEIR_OK)
         return status;
-    properties = (struct weir_meta_properties){.node_id = options->node_id, .directory_id = weir_random_uuid(env)};
+    properties = (struct weir_meta_properties){.node_id = options->node_id,
+                                               .directory_id = weir_random_uuid(env)};
     memcpy(properties.cluster_id, cluster_id, strlen(cluster_id) + 1);
     *out_directory_id = properties.directory_id;
     return weir_meta_properties_write(env, dir, &properties, detail);
 }
 
-static enum weir_status format_metadata_dir(struct weir_env *env, const struct weir_format_options *options,
-                                            const char *dir, const char *cluster_id, struct weir_uuid directory_id,
+static enum weir_status format_metadata_dir(struct weir_env *env,
+                                            const struct weir_format_options *options,
+                                            const char *dir, const char *cluster_id,
+                                            struct weir_uuid directory_id,
                                             struct weir_detail *detail)
 {
     char path[WEIR_QUORUM_PATH_BYTES];
@@ -183,23 +198,27 @@ static enum weir_status format_metadata_dir(struct weir_env *env, const struct w
     return weir_quorum_write_first_voters(&voter, detail);
 }
 
-/* The cluster id the formatted directories among them agree on, checked against options; empty when none is. */
-static enum weir_status existing_cluster_id(struct weir_env *env, const struct weir_format_options *options,
-                                            char out[64], struct weir_detail *detail)
+/* The cluster id the formatted directories among them agree on, checked against options; empty when
+ * none is. */
+static enum weir_status existing_cluster_id(struct weir_env *env,
+                                            const struct weir_format_options *options, char out[64],
+                                            struct weir_detail *detail)
 {
     out[0] = '\0';
     for (size_t i = 0; i < options->log_dir_count; i++) {
         struct weir_meta_properties properties;
-        enum weir_status status = weir_meta_properties_read(env, options->log_dirs[i], &properties, detail);
+        enum weir_status status =
+            weir_meta_properties_read(env, options->log_dirs[i], &properties, detail);
         if (status == WEIR_NOT_FOUND)
             continue;
         if (status != WEIR_OK)
             return status;
         if (properties.node_id != options->node_id ||
-            (options->cluster_id != NULL && strcmp(options->cluster_id, properties.cluster_id) != 0) ||
+            (options->cluster_id != NULL &&
+             strcmp(options->cluster_id, properties.cluster_id) != 0) ||
             (out[0] != '\0' && strcmp(out, properties.cluster_id) != 0)) {
-            weir_detail_set(detail, "Log directory %s was formatted for node %d of cluster %s", options->log_dirs[i],
-                            properties.node_id, properties.cluster_id);
+            weir_detail_set(detail, "Log directory %s was formatted for node %d of cluster %s",
+                            options->log_dirs[i], properties.node_id, properties.cluster_id);
             return WEIR_INVALID;
         }
         memcpy(out, properties.cluster_id, sizeof(properties.cluster_id));
@@ -224,7 +243,8 @@ enum weir_status weir_format(struct weir_env *env, const struct weir_format_opti
         else
             random_cluster_id(env, cluster_id);
     }
-    const char *metadata_dir = options->metadata_dir != NULL ? options->metadata_dir : options->log_dirs[0];
+    const char *metadata_dir =
+        options->metadata_dir != NULL ? options->metadata_dir : options->log_dirs[0];
     struct weir_uuid metadata_id = {{0}};
     bool metadata_is_log_dir = false;
     for (size_t i = 0; i < options->log_dir_count && status == WEIR_OK; i++) {
@@ -260,17 +280,21 @@ static enum weir_status check_dir(struct weir_env *env, struct dir_check *check,
     enum weir_status status = weir_meta_properties_read(env, dir, &properties, detail);
     if (status != WEIR_OK) {
         if (status == WEIR_NOT_FOUND)
-            weir_detail_set(detail, "No `meta.properties` found in %s (have you run `weir format`?)", dir);
+            weir_detail_set(detail,
+                            "No `meta.properties` found in %s (have you run `weir format`?)", dir);
         return status;
     }
     if (properties.node_id != check->options->node_id) {
-        weir_detail_set(detail, "Stored node id %d doesn't match expected node id %d in %s/meta.properties",
+        weir_detail_set(detail,
+                        "Stored node id %d doesn't match expected node id %d in %s/meta.properties",
                         properties.node_id, check->options->node_id, dir);
         return WEIR_INVALID;
     }
     if (check->cluster_id[0] != '\0' && strcmp(check->cluster_id, properties.cluster_id) != 0) {
-        weir_detail_set(detail, "Stored cluster id %s doesn't match expected cluster id %s in %s/meta.properties",
-                        properties.cluster_id, check->cluster_id, dir);
+        weir_detail_set(
+            detail,
+            "Stored cluster id %s doesn't match expected cluster id %s in %s/meta.properties",
+            properties.cluster_id, check->cluster_id, dir);
         return WEIR_INCONSISTENT_CLUSTER_ID;
     }
     memcpy(check->cluster_id, properties.cluster_id, sizeof(properties.cluster_id));
@@ -283,7 +307,8 @@ static enum weir_status check_dir(struct weir_env *env, struct dir_check *check,
     }
     for (size_t i = 0; i < check->count; i++) {
         if (weir_uuid_equal(check->ids[i], properties.directory_id)) {
-            weir_detail_set(detail, "%s has the directory id of another log directory: was it copied?", dir);
+            weir_detail_set(
+                detail, "%s has the directory id of another log directory: was it copied?", dir);
             return WEIR_INVALID;
         }
     }
@@ -293,7 +318,8 @@ static enum weir_status check_dir(struct weir_env *env, struct dir_check *check,
 
 enum weir_status weir_dirs_check(struct weir_env *env, const struct weir_dirs_options *options,
                                  char out_cluster_id[64], struct weir_uuid *out_directory_ids,
-                                 struct weir_uuid *out_metadata_directory_id, struct weir_detail *detail)
+                                 struct weir_uuid *out_metadata_directory_id,
+                                 struct weir_detail *detail)
 {
     enum weir_status status;
     if (options->allow_format) {
@@ -318,7 +344,8 @@ enum weir_status weir_dirs_check(struct weir_env *env, const struct weir_dirs_op
     check.ids = weir_calloc(options->log_dir_count + 1, sizeof(check.ids[0]));
     if (check.ids == NULL)
         return WEIR_NO_MEMORY;
-    const char *metadata_dir = options->metadata_dir != NULL ? options->metadata_dir : options->log_dirs[0];
+    const char *metadata_dir =
+        options->metadata_dir != NULL ? options->metadata_dir : options->log_dirs[0];
     size_t metadata_index = options->log_dir_count;
     status = WEIR_OK;
     for (size_t i = 0; i < options->log_dir_count && status == WEIR_OK; i++) {

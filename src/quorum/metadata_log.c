@@ -10,8 +10,9 @@
  * LEADING  epoch is ours, written to quorum-state before the log; append and commit are allowed.
  * FAILED   nothing but close is.
  *
- * No NoOp records are written when idle (Apache Kafka writes one each 500 ms): their use is to show followers that the
- * leader lives, and a single voter has none; without them an idle broker does nothing at all.
+ * No NoOp records are written when idle (Apache Kafka writes one each 500 ms): their use is to show
+ * followers that the leader lives, and a single voter has none; without them an idle broker does
+ * nothing at all.
  */
 
 #include "control_records.h"
@@ -24,15 +25,16 @@
 
 #include <stdlib.h>
 
-#define RECORDS_PER_BATCH_MAX      10000
-#define BATCH_BYTES_MAX            ((size_t)8 << 20)
-#define READ_BYTES                 ((size_t)4 << 20)
-#define SEGMENT_BYTES_DEFAULT      ((uint64_t)1 << 30)
-#define BYTES_BETWEEN_SNAPSHOTS    ((uint64_t)20 << 20)     /* metadata.log.max.record.bytes.between.snapshots */
-#define SNAPSHOT_INTERVAL_MS       (60 * 60 * 1000)         /* metadata.log.max.snapshot.interval.ms */
-#define RETENTION_BYTES            ((uint64_t)100 << 20)    /* metadata.max.retention.bytes */
-#define RETENTION_MS               (7LL * 24 * 3600 * 1000) /* metadata.max.retention.ms */
-#define CHECKPOINTS_MAX            4096
+#define RECORDS_PER_BATCH_MAX 10000
+#define BATCH_BYTES_MAX       ((size_t)8 << 20)
+#define READ_BYTES            ((size_t)4 << 20)
+#define SEGMENT_BYTES_DEFAULT ((uint64_t)1 << 30)
+#define BYTES_BETWEEN_SNAPSHOTS                                                                    \
+    ((uint64_t)20 << 20)                      /* metadata.log.max.record.bytes.between.snapshots */
+#define SNAPSHOT_INTERVAL_MS (60 * 60 * 1000) /* metadata.log.max.snapshot.interval.ms */
+#define RETENTION_BYTES      ((uint64_t)100 << 20)    /* metadata.max.retention.bytes */
+#define RETENTION_MS         (7LL * 24 * 3600 * 1000) /* metadata.max.retention.ms */
+#define CHECKPOINTS_MAX      4096
 
 enum quorum_phase { PHASE_OPENED, PHASE_LOADED, PHASE_LEADING, PHASE_FAILED };
 
@@ -98,7 +100,8 @@ static enum weir_status see_entry(void *context, const char *name)
     if (weir_checkpoint_name_parse(name, &id)) {
         if (scan->count < CHECKPOINTS_MAX)
             scan->ids[scan->count++] = id;
-    } else if (strstr(name, ".checkpoint.") != NULL && (has_suffix(name, ".part") || has_suffix(name, ".deleted"))) {
+    } else if (strstr(name, ".checkpoint.") != NULL &&
+               (has_suffix(name, ".part") || has_suffix(name, ".deleted"))) {
         /* Left by a crash; nobody will finish it. */
         if (weir_quorum_path(path, NULL, "%s/%s", scan->quorum->dir, name) == WEIR_OK)
             remove_quietly(scan->quorum->options.env, path);
@@ -114,7 +117,8 @@ static enum weir_status scan_snapshots(struct weir_quorum *quorum, struct snapsh
     if (scan == NULL)
         return WEIR_NO_MEMORY;
     scan->quorum = quorum;
-    enum weir_status status = weir_dir_list(quorum->options.env, quorum->dir, see_entry, scan, detail);
+    enum weir_status status =
+        weir_dir_list(quorum->options.env, quorum->dir, see_entry, scan, detail);
     if (status != WEIR_OK) {
         weir_free(scan);
         return status;
@@ -125,11 +129,12 @@ static enum weir_status scan_snapshots(struct weir_quorum *quorum, struct snapsh
     return WEIR_OK;
 }
 
-static enum weir_status snapshot_path(const struct weir_quorum *quorum, struct weir_quorum_snapshot_id id,
+static enum weir_status snapshot_path(const struct weir_quorum *quorum,
+                                      struct weir_quorum_snapshot_id id,
                                       char out[WEIR_QUORUM_PATH_BYTES], struct weir_detail *detail)
 {
-    return weir_quorum_path(out, detail, "%s/%020lld-%010d.checkpoint", quorum->dir, (long long)id.end_offset,
-                            id.epoch);
+    return weir_quorum_path(out, detail, "%s/%020lld-%010d.checkpoint", quorum->dir,
+                            (long long)id.end_offset, id.epoch);
 }
 
 static enum weir_status open_log(struct weir_quorum *quorum, struct weir_detail *detail)
@@ -137,13 +142,16 @@ static enum weir_status open_log(struct weir_quorum *quorum, struct weir_detail 
     struct weir_partition_log_options options = weir_partition_log_options_default();
     options.env = quorum->options.env;
     options.dir = quorum->dir;
-    enum weir_status status = weir_topic_partition_make(WEIR_SLICE(WEIR_METADATA_TOPIC), 0, &options.key);
+    enum weir_status status =
+        weir_topic_partition_make(WEIR_SLICE(WEIR_METADATA_TOPIC), 0, &options.key);
     if (status != WEIR_OK)
         return status;
     options.topic_id = weir_uuid_small(1);
-    uint64_t segment_bytes = quorum->options.segment_bytes == 0 ? SEGMENT_BYTES_DEFAULT : quorum->options.segment_bytes;
+    uint64_t segment_bytes =
+        quorum->options.segment_bytes == 0 ? SEGMENT_BYTES_DEFAULT : quorum->options.segment_bytes;
     options.config.segment_bytes = (int32_t)(segment_bytes > INT32_MAX ? INT32_MAX : segment_bytes);
-    /* Time and size take nothing away from this log: what a checkpoint holds is deleted by clean(), nothing else. */
+    /* Time and size take nothing away from this log: what a checkpoint holds is deleted by clean(),
+     * nothing else. */
     options.config.segment_ms = RETENTION_MS;
     options.config.retention_ms = -1;
     options.config.retention_bytes = -1;
@@ -154,8 +162,10 @@ static enum weir_status open_log(struct weir_quorum *quorum, struct weir_detail 
         return status;
     int64_t end_offset = weir_partition_log_end_offset(quorum->log);
     if (end_offset < quorum->snapshot.end_offset)
-        /* The checkpoint is ahead of the log (it came from another node, or the log was lost): go on behind it. */
-        status = weir_partition_log_truncate_fully(quorum->log, quorum->snapshot.end_offset, detail);
+        /* The checkpoint is ahead of the log (it came from another node, or the log was lost): go
+         * on behind it. */
+        status =
+            weir_partition_log_truncate_fully(quorum->log, quorum->snapshot.end_offset, detail);
     quorum->end_offset = weir_partition_log_end_offset(quorum->log);
     quorum->high_watermark = quorum->end_offset;
     (void)weir_partition_log_set_high_watermark(quorum->log, quorum->high_watermark);
@@ -168,9 +178,11 @@ static enum weir_status check_alone(const struct weir_quorum *quorum, struct wei
 {
     const struct weir_quorum_state *state = &quorum->state;
     if (state->data_version == 0 &&
-        (state->voter_count > 1 || (state->voter_count == 1 && state->voter_id != quorum->options.node_id))) {
+        (state->voter_count > 1 ||
+         (state->voter_count == 1 && state->voter_id != quorum->options.node_id))) {
         weir_detail_set(detail,
-                        "%s/quorum-state lists %zu voters, the first is node %d: this directory belongs to another "
+                        "%s/quorum-state lists %zu voters, the first is node %d: this directory "
+                        "belongs to another "
                         "quorum than node %d alone",
                         quorum->dir, state->voter_count, state->voter_id, quorum->options.node_id);
         return WEIR_INCONSISTENT_VOTER_SET;
@@ -178,8 +190,8 @@ static enum weir_status check_alone(const struct weir_quorum *quorum, struct wei
     return WEIR_OK;
 }
 
-enum weir_status weir_quorum_open(const struct weir_quorum_options *options, struct weir_quorum **out,
-                                  struct weir_detail *detail)
+enum weir_status weir_quorum_open(const struct weir_quorum_options *options,
+                                  struct weir_quorum **out, struct weir_detail *detail)
 {
     struct weir_quorum *quorum = weir_calloc(1, sizeof(*quorum));
     if (quorum == NULL)
@@ -222,7 +234,8 @@ void weir_quorum_close(struct weir_quorum *quorum)
     if (quorum == NULL)
         return;
     if (quorum->log != NULL) {
-        /* A clean close trims the index files; what was committed is durable without it, so its failure costs a scan. */
+        /* A clean close trims the index files; what was committed is durable without it, so its
+         * failure costs a scan. */
         if (quorum->phase == PHASE_LEADING) {
             enum weir_status ignored = weir_partition_log_close(quorum->log, NULL);
             (void)ignored;
@@ -261,14 +274,16 @@ static enum weir_status load_read(struct weir_quorum *quorum, const struct weir_
     return status == WEIR_TRUNCATED ? WEIR_CORRUPT : status;
 }
 
-static enum weir_status load_log(struct weir_quorum *quorum, weir_quorum_apply *apply, void *context,
-                                 struct weir_detail *detail)
+static enum weir_status load_log(struct weir_quorum *quorum, weir_quorum_apply *apply,
+                                 void *context, struct weir_detail *detail)
 {
     enum weir_status status = WEIR_OK;
     int64_t offset = quorum->snapshot.end_offset;
     while (status == WEIR_OK && offset < quorum->end_offset) {
-        struct weir_log_read_options options = {
-            .offset = offset, .bytes_max = READ_BYTES, .limit = WEIR_LOG_READ_TO_LOG_END, .min_one_batch = true};
+        struct weir_log_read_options options = {.offset = offset,
+                                                .bytes_max = READ_BYTES,
+                                                .limit = WEIR_LOG_READ_TO_LOG_END,
+                                                .min_one_batch = true};
         struct weir_log_read read;
         status = weir_partition_log_read(quorum->log, &options, &read, detail);
         if (status != WEIR_OK)
@@ -288,8 +303,9 @@ static enum weir_status load_log(struct weir_quorum *quorum, weir_quorum_apply *
     return status;
 }
 
-enum weir_status weir_quorum_load(struct weir_quorum *quorum, weir_quorum_apply *apply, void *context,
-                                  struct weir_quorum_snapshot_id *out_checkpoint, struct weir_detail *detail)
+enum weir_status weir_quorum_load(struct weir_quorum *quorum, weir_quorum_apply *apply,
+                                  void *context, struct weir_quorum_snapshot_id *out_checkpoint,
+                                  struct weir_detail *detail)
 {
     WEIR_ASSERT(quorum->phase == PHASE_OPENED);
     enum weir_status status = WEIR_OK;
@@ -297,7 +313,8 @@ enum weir_status weir_quorum_load(struct weir_quorum *quorum, weir_quorum_apply 
         char path[WEIR_QUORUM_PATH_BYTES];
         status = snapshot_path(quorum, quorum->snapshot, path, detail);
         if (status == WEIR_OK)
-            status = weir_checkpoint_read(quorum->options.env, path, apply, context, &quorum->control, detail);
+            status = weir_checkpoint_read(quorum->options.env, path, apply, context,
+                                          &quorum->control, detail);
         quorum->voters_in_log = quorum->control.has_voters && quorum->snapshot.end_offset > 0;
         quorum->epoch = quorum->snapshot.epoch;
     }
@@ -306,9 +323,11 @@ enum weir_status weir_quorum_load(struct weir_quorum *quorum, weir_quorum_apply 
     if (status == WEIR_OK && quorum->control.kraft_version > 0 &&
         (quorum->control.voter_count != 1 || quorum->control.voter_id != quorum->options.node_id ||
          !weir_uuid_equal(quorum->control.voter_directory_id, quorum->options.directory_id))) {
-        weir_detail_set(detail, "%s: the voter set has %zu voters, the first is node %d; weir can lead only a quorum "
-                                "of this node and directory",
-                        quorum->dir, quorum->control.voter_count, quorum->control.voter_id);
+        weir_detail_set(
+            detail,
+            "%s: the voter set has %zu voters, the first is node %d; weir can lead only a quorum "
+            "of this node and directory",
+            quorum->dir, quorum->control.voter_count, quorum->control.voter_id);
         status = WEIR_INCONSISTENT_VOTER_SET;
     }
     if (status != WEIR_OK)
@@ -330,11 +349,12 @@ static enum weir_status fail(struct weir_quorum *quorum, enum weir_status status
 }
 
 /* Writes what is in the buffer, count records at end_offset. */
-static enum weir_status append_buf(struct weir_quorum *quorum, size_t count, struct weir_detail *detail)
+static enum weir_status append_buf(struct weir_quorum *quorum, size_t count,
+                                   struct weir_detail *detail)
 {
     struct weir_log_append_result result;
-    enum weir_status status = weir_partition_log_append_raw(quorum->log, weir_buf_slice(&quorum->buf),
-                                                            WEIR_APPEND_RAFT, &result, detail);
+    enum weir_status status = weir_partition_log_append_raw(
+        quorum->log, weir_buf_slice(&quorum->buf), WEIR_APPEND_RAFT, &result, detail);
     if (status != WEIR_OK)
         return fail(quorum, status);
     quorum->end_offset += (int64_t)count;
@@ -383,8 +403,9 @@ enum weir_status weir_quorum_lead(struct weir_quorum *quorum, struct weir_detail
     return fail(quorum, status);
 }
 
-enum weir_status weir_quorum_append(struct weir_quorum *quorum, const struct weir_quorum_new_record *records,
-                                    size_t count, struct weir_detail *detail)
+enum weir_status weir_quorum_append(struct weir_quorum *quorum,
+                                    const struct weir_quorum_new_record *records, size_t count,
+                                    struct weir_detail *detail)
 {
     if (quorum->phase != PHASE_LEADING) {
         weir_detail_set(detail, "the metadata log has failed");
@@ -396,12 +417,14 @@ enum weir_status weir_quorum_append(struct weir_quorum *quorum, const struct wei
         return WEIR_LIMIT;
     }
     weir_buf_clear(&quorum->buf);
-    enum weir_status status = weir_data_batch_write(records, count, quorum->end_offset, quorum->epoch,
-                                                    weir_env_wall_ms(quorum->options.env), &quorum->buf);
+    enum weir_status status =
+        weir_data_batch_write(records, count, quorum->end_offset, quorum->epoch,
+                              weir_env_wall_ms(quorum->options.env), &quorum->buf);
     if (status != WEIR_OK)
         return status; /* nothing was written */
     if (quorum->buf.size > BATCH_BYTES_MAX) {
-        weir_detail_set(detail, "%zu bytes of metadata records are too many for one change", quorum->buf.size);
+        weir_detail_set(detail, "%zu bytes of metadata records are too many for one change",
+                        quorum->buf.size);
         return WEIR_LIMIT;
     }
     return append_buf(quorum, count, detail);
@@ -450,26 +473,29 @@ bool weir_quorum_snapshot_due(const struct weir_quorum *quorum)
     if (quorum->phase != PHASE_LEADING || quorum->high_watermark == quorum->snapshot.end_offset)
         return false;
     return quorum->bytes_since_snapshot >= BYTES_BETWEEN_SNAPSHOTS ||
-           weir_env_monotonic_ms(quorum->options.env) - quorum->last_snapshot_ms >= SNAPSHOT_INTERVAL_MS;
+           weir_env_monotonic_ms(quorum->options.env) - quorum->last_snapshot_ms >=
+               SNAPSHOT_INTERVAL_MS;
 }
 
 enum weir_status weir_quorum_checkpoint_begin(struct weir_quorum *quorum, int64_t last_timestamp_ms,
-                                              struct weir_quorum_checkpoint **out, struct weir_detail *detail)
+                                              struct weir_quorum_checkpoint **out,
+                                              struct weir_detail *detail)
 {
     WEIR_ASSERT(quorum->phase == PHASE_LEADING && quorum->high_watermark == quorum->end_offset);
     struct weir_quorum_checkpoint *checkpoint = weir_calloc(1, sizeof(*checkpoint));
     if (checkpoint == NULL)
         return WEIR_NO_MEMORY;
     checkpoint->quorum = quorum;
-    /* The leader's own LeaderChange is below the high watermark, so the last record has this epoch. */
-    checkpoint->id =
-        (struct weir_quorum_snapshot_id){.end_offset = quorum->high_watermark, .epoch = quorum->epoch};
+    /* The leader's own LeaderChange is below the high watermark, so the last record has this epoch.
+     */
+    checkpoint->id = (struct weir_quorum_snapshot_id){.end_offset = quorum->high_watermark,
+                                                      .epoch = quorum->epoch};
     char path[WEIR_QUORUM_PATH_BYTES];
     enum weir_status status = snapshot_path(quorum, checkpoint->id, path, detail);
     if (status == WEIR_OK)
-        status = weir_checkpoint_writer_open(quorum->options.env, path, checkpoint->id.epoch, last_timestamp_ms,
-                                             quorum->control.kraft_version > 0, &quorum->options,
-                                             &checkpoint->writer, detail);
+        status = weir_checkpoint_writer_open(quorum->options.env, path, checkpoint->id.epoch,
+                                             last_timestamp_ms, quorum->control.kraft_version > 0,
+                                             &quorum->options, &checkpoint->writer, detail);
     if (status != WEIR_OK) {
         weir_free(checkpoint);
         return status;
@@ -479,13 +505,16 @@ enum weir_status weir_quorum_checkpoint_begin(struct weir_quorum *quorum, int64_
 }
 
 enum weir_status weir_quorum_checkpoint_add(struct weir_quorum_checkpoint *checkpoint,
-                                            const struct weir_quorum_new_record *record, struct weir_detail *detail)
+                                            const struct weir_quorum_new_record *record,
+                                            struct weir_detail *detail)
 {
     return weir_checkpoint_writer_add(&checkpoint->writer, record, detail);
 }
 
-/* Whether the oldest checkpoint may go: log and checkpoints are too large together, or it is too old.  Adds up sizes. */
-static bool oldest_must_go(struct weir_quorum *quorum, const struct snapshot_scan *scan, size_t oldest)
+/* Whether the oldest checkpoint may go: log and checkpoints are too large together, or it is too
+ * old.  Adds up sizes. */
+static bool oldest_must_go(struct weir_quorum *quorum, const struct snapshot_scan *scan,
+                           size_t oldest)
 {
     char path[WEIR_QUORUM_PATH_BYTES];
     uint64_t bytes = weir_partition_log_size(quorum->log);
@@ -499,10 +528,12 @@ static bool oldest_must_go(struct weir_quorum *quorum, const struct snapshot_sca
         if (i == oldest)
             oldest_modified_ms = info.modified_ms;
     }
-    return bytes > RETENTION_BYTES || oldest_modified_ms < weir_env_wall_ms(quorum->options.env) - RETENTION_MS;
+    return bytes > RETENTION_BYTES ||
+           oldest_modified_ms < weir_env_wall_ms(quorum->options.env) - RETENTION_MS;
 }
 
-/* Drops old checkpoints, and the log below the oldest that stays.  The newest is durable already (Q4). */
+/* Drops old checkpoints, and the log below the oldest that stays.  The newest is durable already
+ * (Q4). */
 static enum weir_status clean(struct weir_quorum *quorum, struct weir_detail *detail)
 {
     struct snapshot_scan *scan;
@@ -519,7 +550,8 @@ static enum weir_status clean(struct weir_quorum *quorum, struct weir_detail *de
         int64_t log_start;
         struct weir_log_retention_result result;
         if (status == WEIR_OK)
-            status = weir_partition_log_delete_records(quorum->log, scan->ids[oldest].end_offset, &log_start);
+            status = weir_partition_log_delete_records(quorum->log, scan->ids[oldest].end_offset,
+                                                       &log_start);
         if (status == WEIR_OK)
             status = weir_partition_log_retain(quorum->log, &result, detail);
     }
@@ -527,7 +559,8 @@ static enum weir_status clean(struct weir_quorum *quorum, struct weir_detail *de
     return status;
 }
 
-enum weir_status weir_quorum_checkpoint_finish(struct weir_quorum_checkpoint *checkpoint, struct weir_detail *detail)
+enum weir_status weir_quorum_checkpoint_finish(struct weir_quorum_checkpoint *checkpoint,
+                                               struct weir_detail *detail)
 {
     struct weir_quorum *quorum = checkpoint->quorum;
     enum weir_status status = weir_checkpoint_writer_finish(&checkpoint->writer, detail);

@@ -7,8 +7,8 @@
 
 #include "weir/base/buf.h"
 
-#define WEIR_METADATA_TOPIC "__cluster_metadata"
-#define WEIR_METADATA_DIR   WEIR_METADATA_TOPIC "-0"
+#define WEIR_METADATA_TOPIC    "__cluster_metadata"
+#define WEIR_METADATA_DIR      WEIR_METADATA_TOPIC "-0"
 #define WEIR_QUORUM_PATH_BYTES 4096
 
 /* The election state that must never be forgotten: quorum-state (JSON, one line; kraft.md 2.6). */
@@ -24,37 +24,42 @@ struct weir_quorum_state {
 
 /* NOT_FOUND when there is none, CORRUPT when it is not understood. */
 WEIR_MUST_CHECK enum weir_status weir_quorum_state_read(struct weir_env *env, const char *dir,
-                                                        struct weir_quorum_state *out, struct weir_detail *detail);
+                                                        struct weir_quorum_state *out,
+                                                        struct weir_detail *detail);
 /* Durable when it returns. */
 WEIR_MUST_CHECK enum weir_status weir_quorum_state_write(struct weir_env *env, const char *dir,
                                                          const struct weir_quorum_state *state,
                                                          struct weir_detail *detail);
 
 /* LIMIT when the path is too long. */
-WEIR_MUST_CHECK enum weir_status weir_quorum_path(char out[WEIR_QUORUM_PATH_BYTES], struct weir_detail *detail,
-                                                  const char *format, ...) WEIR_PRINTF(3, 4);
+WEIR_MUST_CHECK enum weir_status weir_quorum_path(char out[WEIR_QUORUM_PATH_BYTES],
+                                                  struct weir_detail *detail, const char *format,
+                                                  ...) WEIR_PRINTF(3, 4);
 
 /* True when name is "<20 digits>-<10 digits>.checkpoint". */
 bool weir_checkpoint_name_parse(const char *name, struct weir_quorum_snapshot_id *out);
 
 /* One data batch of records to the end of out. */
-WEIR_MUST_CHECK enum weir_status weir_data_batch_write(const struct weir_quorum_new_record *records, size_t count,
-                                                       int64_t base_offset, int32_t epoch, int64_t timestamp_ms,
+WEIR_MUST_CHECK enum weir_status weir_data_batch_write(const struct weir_quorum_new_record *records,
+                                                       size_t count, int64_t base_offset,
+                                                       int32_t epoch, int64_t timestamp_ms,
                                                        struct weir_buf *out);
 
 struct weir_control_state;
 struct weir_batch;
 
-/* All records of one batch (offset >= from) to apply or, if it is a control batch, into state.  in_checkpoint: offsets
- * mean nothing there. */
-WEIR_MUST_CHECK enum weir_status weir_batch_replay(const struct weir_batch *batch, int64_t from, bool in_checkpoint,
-                                                   weir_quorum_apply *apply, void *context,
-                                                   struct weir_control_state *state, struct weir_detail *detail);
+/* All records of one batch (offset >= from) to apply or, if it is a control batch, into state.
+ * in_checkpoint: offsets mean nothing there. */
+WEIR_MUST_CHECK enum weir_status weir_batch_replay(const struct weir_batch *batch, int64_t from,
+                                                   bool in_checkpoint, weir_quorum_apply *apply,
+                                                   void *context, struct weir_control_state *state,
+                                                   struct weir_detail *detail);
 
 /* Reads a checkpoint; state gets what its control records say. */
 WEIR_MUST_CHECK enum weir_status weir_checkpoint_read(struct weir_env *env, const char *path,
                                                       weir_quorum_apply *apply, void *context,
-                                                      struct weir_control_state *state, struct weir_detail *detail);
+                                                      struct weir_control_state *state,
+                                                      struct weir_detail *detail);
 
 /* A checkpoint file being written. */
 struct weir_checkpoint_writer {
@@ -74,16 +79,16 @@ struct weir_checkpoint_writer {
 };
 
 /* path is the final name.  with_voters: KRaftVersion and Voters of options go behind the header. */
-WEIR_MUST_CHECK enum weir_status weir_checkpoint_writer_open(struct weir_env *env, const char *path, int32_t epoch,
-                                                             int64_t last_contained_ms, bool with_voters,
-                                                             const struct weir_quorum_options *options,
-                                                             struct weir_checkpoint_writer *out,
-                                                             struct weir_detail *detail);
-WEIR_MUST_CHECK enum weir_status weir_checkpoint_writer_add(struct weir_checkpoint_writer *writer,
-                                                            const struct weir_quorum_new_record *record,
-                                                            struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status
+weir_checkpoint_writer_open(struct weir_env *env, const char *path, int32_t epoch,
+                            int64_t last_contained_ms, bool with_voters,
+                            const struct weir_quorum_options *options,
+                            struct weir_checkpoint_writer *out, struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status
+weir_checkpoint_writer_add(struct weir_checkpoint_writer *writer,
+                           const struct weir_quorum_new_record *record, struct weir_detail *detail);
 /* Footer, sync, rename, sync of the directory.  Ends the writer's life in either case. */
-WEIR_MUST_CHECK enum weir_status weir_checkpoint_writer_finish(struct weir_checkpoint_writer *writer,
-                                                               struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status
+weir_checkpoint_writer_finish(struct weir_checkpoint_writer *writer, struct weir_detail *detail);
 /* Removes the .part file. */
 void weir_checkpoint_writer_abandon(struct weir_checkpoint_writer *writer);

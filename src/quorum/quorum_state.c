@@ -4,7 +4,8 @@
  * quorum-state, as Apache Kafka writes it:
  *   kraft.version 0: {"clusterId":"","leaderId":1,"leaderEpoch":1,"votedId":-1,"appliedOffset":0,
  *                     "currentVoters":[{"voterId":1}],"data_version":0}
- *   kraft.version 1: {"leaderId":1,"leaderEpoch":7,"votedId":1,"votedDirectoryId":"...","data_version":1}
+ *   kraft.version 1:
+ * {"leaderId":1,"leaderEpoch":7,"votedId":1,"votedDirectoryId":"...","data_version":1}
  */
 
 #include "quorum_int.h"
@@ -27,7 +28,8 @@ static bool get_i32(const json_t *object, const char *key, int32_t fallback, int
     *out = fallback;
     if (value == NULL)
         return true;
-    if (!json_is_integer(value) || json_integer_value(value) < -1 || json_integer_value(value) > INT32_MAX)
+    if (!json_is_integer(value) || json_integer_value(value) < -1 ||
+        json_integer_value(value) > INT32_MAX)
         return false;
     *out = (int32_t)json_integer_value(value);
     return true;
@@ -38,11 +40,14 @@ static enum weir_status parse(const json_t *root, const char *path, struct weir_
 {
     int32_t version;
     if (!json_is_object(root) || json_object_get(root, "data_version") == NULL ||
-        !get_i32(root, "data_version", 0, &version) || !get_i32(root, "leaderId", -1, &out->leader_id) ||
-        !get_i32(root, "leaderEpoch", -1, &out->leader_epoch) || !get_i32(root, "votedId", -1, &out->voted_id))
+        !get_i32(root, "data_version", 0, &version) ||
+        !get_i32(root, "leaderId", -1, &out->leader_id) ||
+        !get_i32(root, "leaderEpoch", -1, &out->leader_epoch) ||
+        !get_i32(root, "votedId", -1, &out->voted_id))
         return bad(detail, path, "is not a quorum state");
     if (version > 1) {
-        weir_detail_set(detail, "%s has version %d, this version of weir knows 0 and 1", path, version);
+        weir_detail_set(detail, "%s has version %d, this version of weir knows 0 and 1", path,
+                        version);
         return WEIR_UNSUPPORTED;
     }
     if (out->leader_epoch < 0)
@@ -58,8 +63,8 @@ static enum weir_status parse(const json_t *root, const char *path, struct weir_
     return WEIR_OK;
 }
 
-enum weir_status weir_quorum_state_read(struct weir_env *env, const char *dir, struct weir_quorum_state *out,
-                                        struct weir_detail *detail)
+enum weir_status weir_quorum_state_read(struct weir_env *env, const char *dir,
+                                        struct weir_quorum_state *out, struct weir_detail *detail)
 {
     char path[WEIR_QUORUM_PATH_BYTES];
     enum weir_status status = weir_quorum_path(path, detail, "%s/quorum-state", dir);
@@ -86,7 +91,8 @@ out:
     return status;
 }
 
-enum weir_status weir_quorum_state_write(struct weir_env *env, const char *dir, const struct weir_quorum_state *state,
+enum weir_status weir_quorum_state_write(struct weir_env *env, const char *dir,
+                                         const struct weir_quorum_state *state,
                                          struct weir_detail *detail)
 {
     char path[WEIR_QUORUM_PATH_BYTES];
@@ -97,16 +103,18 @@ enum weir_status weir_quorum_state_write(struct weir_env *env, const char *dir, 
     weir_buf_init(&text, 0);
     if (state->data_version == 0) {
         weir_buf_printf(&text,
-                        "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,\"appliedOffset\":0,"
+                        "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,"
+                        "\"appliedOffset\":0,"
                         "\"currentVoters\":[{\"voterId\":%d}],\"data_version\":0}",
                         state->leader_id, state->leader_epoch, state->voted_id, state->voter_id);
     } else {
         char directory[WEIR_UUID_TEXT_BYTES];
         weir_uuid_format(state->voted_directory_id, directory);
-        weir_buf_printf(&text,
-                        "{\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,\"votedDirectoryId\":\"%s\","
-                        "\"data_version\":1}",
-                        state->leader_id, state->leader_epoch, state->voted_id, directory);
+        weir_buf_printf(
+            &text,
+            "{\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,\"votedDirectoryId\":\"%s\","
+            "\"data_version\":1}",
+            state->leader_id, state->leader_epoch, state->voted_id, directory);
     }
     status = weir_buf_status(&text);
     if (status == WEIR_OK)

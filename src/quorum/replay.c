@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum weir_status weir_quorum_path(char out[WEIR_QUORUM_PATH_BYTES], struct weir_detail *detail, const char *format,
-                                  ...)
+enum weir_status weir_quorum_path(char out[WEIR_QUORUM_PATH_BYTES], struct weir_detail *detail,
+                                  const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -45,17 +45,19 @@ bool weir_checkpoint_name_parse(const char *name, struct weir_quorum_snapshot_id
 {
     int64_t offset;
     int64_t epoch;
-    if (strlen(name) != OFFSET_DIGITS + 1 + EPOCH_DIGITS + strlen(".checkpoint") || name[OFFSET_DIGITS] != '-' ||
+    if (strlen(name) != OFFSET_DIGITS + 1 + EPOCH_DIGITS + strlen(".checkpoint") ||
+        name[OFFSET_DIGITS] != '-' ||
         strcmp(name + OFFSET_DIGITS + 1 + EPOCH_DIGITS, ".checkpoint") != 0 ||
-        !parse_digits(name, OFFSET_DIGITS, &offset) || !parse_digits(name + OFFSET_DIGITS + 1, EPOCH_DIGITS, &epoch) ||
-        epoch > INT32_MAX)
+        !parse_digits(name, OFFSET_DIGITS, &offset) ||
+        !parse_digits(name + OFFSET_DIGITS + 1, EPOCH_DIGITS, &epoch) || epoch > INT32_MAX)
         return false;
     *out = (struct weir_quorum_snapshot_id){.end_offset = offset, .epoch = (int32_t)epoch};
     return true;
 }
 
 enum weir_status weir_data_batch_write(const struct weir_quorum_new_record *records, size_t count,
-                                       int64_t base_offset, int32_t epoch, int64_t timestamp_ms, struct weir_buf *out)
+                                       int64_t base_offset, int32_t epoch, int64_t timestamp_ms,
+                                       struct weir_buf *out)
 {
     struct weir_batch_builder_options options = weir_batch_builder_options_default();
     options.base_offset = base_offset;
@@ -70,8 +72,8 @@ enum weir_status weir_data_batch_write(const struct weir_quorum_new_record *reco
         weir_buf_clear(&value);
         struct weir_writer writer;
         weir_writer_init(&writer, &value);
-        weir_record_frame_write(&writer,
-                                (struct weir_record_frame){.type = records[i].kind, .version = records[i].version});
+        weir_record_frame_write(&writer, (struct weir_record_frame){.type = records[i].kind,
+                                                                    .version = records[i].version});
         weir_write_raw(&writer, records[i].body);
         status = weir_writer_status(&writer);
         weir_writer_done(&writer);
@@ -86,8 +88,9 @@ enum weir_status weir_data_batch_write(const struct weir_quorum_new_record *reco
     return status;
 }
 
-static enum weir_status replay_data(const struct weir_record *record, const struct weir_batch *batch,
-                                    bool in_checkpoint, weir_quorum_apply *apply, void *context,
+static enum weir_status replay_data(const struct weir_record *record,
+                                    const struct weir_batch *batch, bool in_checkpoint,
+                                    weir_quorum_apply *apply, void *context,
                                     struct weir_detail *detail)
 {
     struct weir_reader reader;
@@ -96,7 +99,8 @@ static enum weir_status replay_data(const struct weir_record *record, const stru
     weir_record_frame_read(&reader, &frame);
     enum weir_status status = weir_reader_status(&reader);
     if (status == WEIR_UNSUPPORTED) {
-        weir_detail_set(detail, "a metadata record has a frame version this version of weir does not know");
+        weir_detail_set(detail,
+                        "a metadata record has a frame version this version of weir does not know");
     } else if (status != WEIR_OK) {
         weir_detail_set(detail, "a metadata record has no frame");
         status = WEIR_CORRUPT;
@@ -117,8 +121,8 @@ static enum weir_status replay_data(const struct weir_record *record, const stru
 }
 
 enum weir_status weir_batch_replay(const struct weir_batch *batch, int64_t from, bool in_checkpoint,
-                                   weir_quorum_apply *apply, void *context, struct weir_control_state *state,
-                                   struct weir_detail *detail)
+                                   weir_quorum_apply *apply, void *context,
+                                   struct weir_control_state *state, struct weir_detail *detail)
 {
     enum weir_status status = weir_batch_check(batch, detail);
     if (status != WEIR_OK)

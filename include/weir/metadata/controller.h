@@ -94,6 +94,8 @@ struct weir_topic_deletion {
     struct weir_controller_result result;
     struct weir_slice result_name; /* null when not known */
     struct weir_uuid result_id;
+    bool
+        is_left_out; /* named twice: another item has the answer of both; gets no line of its own */
 };
 
 struct weir_delete_topics_op {

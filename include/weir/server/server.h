@@ -108,4 +108,4 @@ struct weir_loop *weir_server_loop(struct weir_server *server, size_t index);
 size_t weir_server_loop_count(const struct weir_server *server);
 
 /* From any thread. */
-void weir_server_counters(const struct weir_server *server, struct weir_server_counters *out);
+void weir_server_counters(struct weir_server *server, struct weir_server_counters *out);

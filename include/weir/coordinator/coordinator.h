@@ -91,5 +91,8 @@ WEIR_MUST_CHECK enum weir_status weir_coordinator_run_all(struct weir_coordinato
  * none.  The coordinator does this by itself through the pool; tests may call it. */
 int64_t weir_coordinator_tick(struct weir_coordinator *coordinator, int64_t now_ms);
 
+/* Random bytes from the coordinator's env, for the ids a machine gives out. */
+void weir_coordinator_random(struct weir_coordinator *coordinator, void *out, size_t size);
+
 /* What a client is told when an append was refused. */
 enum weir_status weir_coordinator_append_status(enum weir_status append_status);

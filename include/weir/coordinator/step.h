@@ -56,15 +56,16 @@ struct weir_step_record {
     struct weir_step_record *next;
     struct weir_slice key;
     struct weir_slice value; /* null: a tombstone */
+    bool must_replay;
 };
 
 struct weir_step {
     int64_t now_ms;  /* monotonic: deadlines */
     int64_t wall_ms; /* Unix time: what is stored */
-    /* How the records of this step are written; both true at first, and again after each append. */
-    bool is_atomic;    /* all in one batch, or none */
-    bool must_replay;  /* give the records to the machine's replay once they are appended; false:
-                          the machine has changed itself already */
+    /* Both true at first, and again after each append. */
+    bool is_atomic;   /* the records of this step are one batch, or nothing is written */
+    bool must_replay; /* records added from now on are given to the machine's replay once they are
+                         appended; false: the machine has changed itself already */
     enum weir_status status; /* OK or NO_MEMORY */
     struct weir_arena arena;
     struct weir_step_record *first_record;

@@ -68,6 +68,7 @@ struct weir_group_op {
     struct weir_arena arena;                /* out: what the results point to */
     /* private */
     struct weir_completion completion;
+    struct weir_write write;
     struct weir_shard *shard;
     void *waiting_in; /* a member, while a join or sync waits; guarded by the shard's lock */
 };
@@ -199,7 +200,7 @@ struct weir_offset_commit_item {
     enum weir_status status;    /* out: OK or OFFSET_METADATA_TOO_LARGE */
 };
 
-struct weir_offset_commit_request {
+struct weir_group_offset_commit_request {
     struct weir_slice group_id;
     struct weir_slice member_id;
     struct weir_slice instance_id;       /* null: dynamic */
@@ -217,7 +218,7 @@ struct weir_offset_commit {
 };
 
 void weir_group_offset_commit(struct weir_group_service *service,
-                              const struct weir_offset_commit_request *request,
+                              const struct weir_group_offset_commit_request *request,
                               struct weir_offset_commit *commit);
 
 /* -- OffsetFetch (one group; versions 8 and above start one for each) -- */

@@ -198,6 +198,7 @@ enum weir_status weir_partition_log_open(const struct weir_partition_log_options
     atomic_init(&log->refs, 1);
     log->reaper = options->reaper;
     log->on_failure = options->on_failure;
+    log->on_truncated = options->on_truncated;
     log->context = options->context;
     log->config = options->config;
     log->snapshot_offset = -1;

@@ -128,16 +128,21 @@ static enum weir_status write_parts(struct weir_partition_log *log, const struct
     return WEIR_OK;
 }
 
+bool weir_log_is_flush_due(const struct weir_partition_log *log)
+{
+    int64_t unflushed = log->now.offsets.log_end_offset - log->recovery_point;
+    bool is_due_by_time = log->config.flush_ms != INT64_MAX &&
+                          weir_env_monotonic_ms(log->env) - log->flushed_ms >= log->config.flush_ms;
+    return unflushed > 0 && (unflushed >= log->config.flush_messages || is_due_by_time);
+}
+
 static void fill_result(struct weir_partition_log *log, int64_t base_offset, int64_t last_offset,
                         struct weir_log_append_result *out)
 {
     out->base_offset = base_offset;
     out->last_offset = last_offset;
     out->log_start_offset = log->now.offsets.log_start_offset;
-    int64_t unflushed = log->now.offsets.log_end_offset - log->recovery_point;
-    bool is_due_by_time = log->config.flush_ms != INT64_MAX &&
-                          weir_env_monotonic_ms(log->env) - log->flushed_ms >= log->config.flush_ms;
-    out->is_flush_due = unflushed >= log->config.flush_messages || is_due_by_time;
+    out->is_flush_due = weir_log_is_flush_due(log);
 }
 
 /* --- As the leader. --- */

@@ -40,6 +40,7 @@ struct weir_partition_log {
     atomic_int refs;
     struct weir_file_reaper *reaper;
     void (*on_failure)(void *context, struct weir_partition_log *log, const struct weir_detail *detail);
+    void (*on_truncated)(void *context, struct weir_partition_log *log);
     void *context;
 
     struct weir_lock view_lock;
@@ -117,6 +118,7 @@ enum weir_status weir_log_write_snapshot(struct weir_partition_log *log, int64_t
 enum weir_status weir_log_tidy_snapshots(struct weir_partition_log *log, int64_t above, struct weir_detail *detail);
 
 /* log_append.c */
+bool weir_log_is_flush_due(const struct weir_partition_log *log);
 /* Seals the active segment and begins one at log_end.  The lock is held. */
 enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t base_offset, struct weir_detail *detail);
 

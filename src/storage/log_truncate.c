@@ -137,6 +137,8 @@ enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, 
         weir_epoch_cache_truncate_from_end(&log->epochs, offset);
     }
     weir_lock_release(&log->lock);
+    if (status == WEIR_OK && is_needed && log->on_truncated != NULL)
+        log->on_truncated(log->context, log);
     if (status == WEIR_OK)
         *out_truncated = is_needed;
     return status;
@@ -194,5 +196,7 @@ enum weir_status weir_partition_log_truncate_fully(struct weir_partition_log *lo
         }
     }
     weir_lock_release(&log->lock);
+    if (status == WEIR_OK && log->on_truncated != NULL)
+        log->on_truncated(log->context, log);
     return status;
 }

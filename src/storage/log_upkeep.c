@@ -152,6 +152,14 @@ enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool i
     return status;
 }
 
+bool weir_partition_log_is_flush_due(struct weir_partition_log *log)
+{
+    weir_lock_take(&log->lock);
+    bool is_due = weir_log_is_flush_due(log);
+    weir_lock_release(&log->lock);
+    return is_due;
+}
+
 enum weir_status weir_partition_log_roll(struct weir_partition_log *log, struct weir_detail *detail)
 {
     weir_lock_take(&log->lock);

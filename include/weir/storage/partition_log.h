@@ -50,6 +50,9 @@ struct weir_partition_log_options {
     struct weir_file_reaper *reaper; /* takes the files of deleted segments; NULL: they are removed at once */
     /* Told once when the log fails, with the lock held: only note it or post a message.  NULL is allowed. */
     void (*on_failure)(void *context, struct weir_partition_log *log, const struct weir_detail *detail);
+    /* Called without locks after a truncation lowered the recovery point: the checkpoint on disk must follow before
+     * anything is appended.  NULL is allowed. */
+    void (*on_truncated)(void *context, struct weir_partition_log *log);
     void *context;
 };
 
@@ -271,6 +274,8 @@ WEIR_MUST_CHECK enum weir_status weir_partition_log_offset_for_timestamp(struct 
  * epochs, then moves the recovery point.  A failure fails the log (P5). */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool include_active,
                                                           struct weir_detail *detail);
+/* Whether flush.messages or flush.ms asks for a flush of the active segment. */
+bool weir_partition_log_is_flush_due(struct weir_partition_log *log);
 /* Seals the active segment and begins a new one at the log end offset; nothing when it is empty. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_roll(struct weir_partition_log *log, struct weir_detail *detail);
 

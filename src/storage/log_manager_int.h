@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The inside of the log manager, shared by log_manager*.c. */
+
+#include "weir/base/map.h"
+#include "weir/runtime/lock.h"
+#include "weir/storage/checkpoint.h"
+#include "weir/storage/log_manager.h"
+#include "weir/storage/segment.h"
+
+#include <stdatomic.h>
+
+#define WEIR_METADATA_LOG_DIR "__cluster_metadata-0"
+
+struct log_dir {
+    struct weir_log_manager *manager;
+    char *path;
+    struct weir_file *lock_file;
+    struct weir_meta_properties properties;
+    atomic_bool is_offline;
+    bool was_clean;
+    bool is_loaded; /* all its logs; only then may it be called clean */
+    int64_t previous_broker_epoch;
+};
+
+/* One partition in the table. */
+struct log_entry {
+    struct weir_topic_partition key; /* zeroed before it was filled, so its bytes are the map's key */
+    struct weir_partition_log *log;
+    size_t dir_index;
+};
+
+struct weir_log_manager {
+    struct weir_env *env;
+    const struct weir_log *log;
+    struct weir_log_config defaults;
+    unsigned threads_per_dir;
+    void (*on_dir_failed)(void *context, const char *dir, struct weir_uuid directory_id,
+                          const struct weir_detail *detail);
+    void *context;
+    struct log_dir *dirs;
+    size_t dir_count;
+    struct weir_file_reaper *reaper;
+    bool is_closed;
+
+    struct weir_lock lock; /* the table */
+    struct weir_map logs;  /* by key, to struct log_entry */
+};
+
+/* log_manager.c */
+/* Takes the log's reference on OK. */
+enum weir_status weir_log_manager_add(struct weir_log_manager *manager, struct weir_partition_log *take_log,
+                                      size_t dir_index);
+struct weir_partition_log_options weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
+                                                               const struct weir_topic_partition *key,
+                                                               const struct weir_log_config *config);
+/* Takes the directory offline after a failure of its own files (not with a log's lock held). */
+void weir_log_manager_dir_failed(struct log_dir *dir, const struct weir_detail *detail);
+
+/* log_manager_checkpoint.c */
+enum checkpoint_kind { CHECKPOINT_RECOVERY_POINT, CHECKPOINT_LOG_START, CHECKPOINT_HIGH_WATERMARK };
+enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *manager, size_t dir_index,
+                                                   enum checkpoint_kind kind, struct weir_detail *detail);
+/* A damaged or missing one reads as empty. */
+enum weir_status weir_log_manager_read_checkpoint(struct weir_log_manager *manager, size_t dir_index,
+                                                  enum checkpoint_kind kind, struct weir_offset_checkpoint *out);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Loading all partitions, several threads a directory.  A directory whose partition cannot be loaded goes offline and the
+ * others go on (M3); a partition that is not this node's is renamed "-stray" and kept.
+ */
+
+#include "log_manager_int.h"
+
+#include "weir/base/memory.h"
+#include "weir/runtime/task_pool.h"
+#include "weir/storage/partition_metadata.h"
+
+#include <stdio.h>
+
+struct load {
+    struct weir_log_manager *manager;
+    const struct weir_log_manager_load_options *options;
+    atomic_size_t partitions;
+    atomic_size_t recovered;
+    atomic_size_t strays;
+    _Atomic uint64_t scanned_bytes;
+    _Atomic uint64_t cut_bytes;
+};
+
+/* What is known of one directory before its partitions are opened; read only while the tasks run. */
+struct dir_load {
+    struct load *load;
+    size_t index;
+    struct weir_offset_checkpoint recovery_points;
+    struct weir_offset_checkpoint log_starts;
+    struct weir_offset_checkpoint high_watermarks;
+    char **names;
+    size_t count;
+    size_t capacity;
+    enum weir_status status; /* of the listing */
+};
+
+struct load_task {
+    struct weir_task task;
+    struct dir_load *dir;
+    struct weir_topic_partition key;
+    char path[WEIR_SEGMENT_PATH_BYTES];
+};
+
+/* --- One partition. --- */
+
+static int64_t lookup(const struct weir_offset_checkpoint *checkpoint, const struct weir_topic_partition *key)
+{
+    int64_t offset = 0;
+    return weir_offset_checkpoint_find(checkpoint, key, &offset) && offset > 0 ? offset : 0;
+}
+
+static enum weir_status make_stray(struct load_task *task, struct weir_detail *detail)
+{
+    struct weir_log_manager *manager = task->dir->load->manager;
+    char name[WEIR_PARTITION_DIR_BYTES];
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    struct weir_uuid unique;
+    weir_env_random(manager->env, unique.bytes, sizeof(unique.bytes));
+    weir_partition_dir_name_of_kind(&task->key, WEIR_PARTITION_DIR_STRAY, unique, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", manager->dirs[task->dir->index].path, name);
+    enum weir_status status = weir_path_rename(manager->env, task->path, path, detail);
+    if (status == WEIR_OK) {
+        atomic_fetch_add_explicit(&task->dir->load->strays, 1, memory_order_relaxed);
+        WEIR_LOG_WARN(manager->log, "partition_is_stray", WEIR_STR("dir", task->path), WEIR_STR("renamed", path));
+    }
+    return status;
+}
+
+static void tell_recovery(struct load_task *task, struct weir_partition_log *log,
+                          const struct weir_partition_log_recovery *recovery)
+{
+    struct load *load = task->dir->load;
+    atomic_fetch_add_explicit(&load->partitions, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&load->scanned_bytes, recovery->scanned_bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&load->cut_bytes, recovery->cut_bytes, memory_order_relaxed);
+    if (recovery->was_recovered)
+        atomic_fetch_add_explicit(&load->recovered, 1, memory_order_relaxed);
+    if (recovery->note.text[0] != '\0')
+        WEIR_LOG_WARN(load->manager->log, "log_repaired", WEIR_STR("dir", task->path),
+                      WEIR_I64("cut_bytes", recovery->cut_bytes),
+                      WEIR_I64("log_end_offset", weir_partition_log_end_offset(log)),
+                      WEIR_STR("why", recovery->note.text));
+}
+
+static enum weir_status open_partition(struct load_task *task, struct weir_detail *detail)
+{
+    const struct dir_load *dir = task->dir;
+    struct weir_log_manager *manager = dir->load->manager;
+    struct weir_log_config config = manager->defaults;
+    if (dir->load->options->config != NULL)
+        dir->load->options->config(dir->load->options->context, &task->key, &config);
+    struct weir_partition_log_options options = weir_log_manager_log_options(manager, dir->index, &task->key, &config);
+    options.dir = task->path;
+    options.recovery_point = lookup(&dir->recovery_points, &task->key);
+    options.log_start_offset = lookup(&dir->log_starts, &task->key);
+    options.high_watermark = lookup(&dir->high_watermarks, &task->key);
+    options.was_clean = manager->dirs[dir->index].was_clean;
+    struct weir_partition_log_recovery recovery;
+    struct weir_partition_log *log = NULL;
+    enum weir_status status = weir_partition_log_open(&options, &log, &recovery, detail);
+    if (status != WEIR_OK)
+        return status;
+    tell_recovery(task, log, &recovery);
+    status = weir_log_manager_add(manager, log, dir->index);
+    if (status == WEIR_EXISTS)
+        weir_detail_set(detail, "the partition is in two log directories");
+    if (status != WEIR_OK)
+        weir_partition_log_unref(log);
+    return status;
+}
+
+static enum weir_status load_partition(struct load_task *task, struct weir_detail *detail)
+{
+    const struct load *load = task->dir->load;
+    struct weir_log_manager *manager = load->manager;
+    struct weir_uuid topic_id = {{0}};
+    enum weir_status status = weir_partition_metadata_read(manager->env, task->path, &topic_id, detail);
+    if (status != WEIR_OK && status != WEIR_NOT_FOUND)
+        return status;
+    weir_detail_set(detail, "%s", "");
+    if (load->options->belongs != NULL &&
+        !load->options->belongs(load->options->context, &task->key, topic_id,
+                                manager->dirs[task->dir->index].properties.directory_id))
+        return make_stray(task, detail);
+    return open_partition(task, detail);
+}
+
+static void run_task(struct weir_task *base)
+{
+    struct load_task *task = (struct load_task *)base;
+    struct weir_log_manager *manager = task->dir->load->manager;
+    struct log_dir *dir = &manager->dirs[task->dir->index];
+    struct weir_detail detail = {{0}};
+    if (!atomic_load_explicit(&dir->is_offline, memory_order_relaxed)) {
+        enum weir_status status = load_partition(task, &detail);
+        if (status != WEIR_OK) {
+            weir_detail_prefix(&detail, "%s", task->path);
+            WEIR_LOG_ERROR(manager->log, "log_not_loaded", WEIR_STR("dir", task->path),
+                           WEIR_STR("status", weir_status_name(status)), WEIR_STR("why", detail.text));
+            weir_log_manager_dir_failed(dir, &detail);
+        }
+    }
+    weir_free(task);
+}
+
+/* --- One directory. --- */
+
+static enum weir_status on_name(void *context, const char *name)
+{
+    struct dir_load *dir = context;
+    char **names = weir_grow(dir->names, &dir->capacity, dir->count + 1, sizeof(dir->names[0]));
+    if (names == NULL)
+        return WEIR_NO_MEMORY;
+    dir->names = names;
+    names[dir->count] = weir_strdup(name);
+    if (names[dir->count] == NULL)
+        return WEIR_NO_MEMORY;
+    dir->count++;
+    return WEIR_OK;
+}
+
+static enum weir_status submit(struct dir_load *dir, const struct weir_topic_partition *key, const char *path,
+                               struct weir_task_pool *pool)
+{
+    struct load_task *task = weir_calloc(1, sizeof(*task));
+    if (task == NULL)
+        return WEIR_NO_MEMORY;
+    task->task.run = run_task;
+    task->dir = dir;
+    memcpy(&task->key, key, sizeof(task->key));
+    (void)snprintf(task->path, sizeof(task->path), "%s", path);
+    weir_task_pool_submit(pool, &task->task);
+    return WEIR_OK;
+}
+
+static enum weir_status load_name(struct dir_load *dir, const char *name, struct weir_task_pool *pool,
+                                  struct weir_detail *detail)
+{
+    struct weir_log_manager *manager = dir->load->manager;
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    struct weir_file_info info;
+    struct weir_topic_partition key;
+    enum weir_partition_dir_kind kind;
+    if (strcmp(name, WEIR_METADATA_LOG_DIR) == 0 || strcmp(name, "remote-log-index-cache") == 0)
+        return WEIR_OK;
+    (void)snprintf(path, sizeof(path), "%s/%s", manager->dirs[dir->index].path, name);
+    enum weir_status status = weir_path_info(manager->env, path, &info, detail);
+    if (status != WEIR_OK || !info.is_directory)
+        return status == WEIR_NOT_FOUND ? WEIR_OK : status;
+    if (weir_partition_dir_parse(weir_slice_str(name), &key, &kind) != WEIR_OK) {
+        weir_detail_set(detail,
+                        "Found directory %s, which is not in the form of topic-partition, or of a directory that a "
+                        "broker made. It must not be in log.dirs",
+                        path);
+        return WEIR_INVALID;
+    }
+    switch (kind) {
+    case WEIR_PARTITION_DIR_CURRENT:
+        return submit(dir, &key, path, pool);
+    case WEIR_PARTITION_DIR_DELETE:
+        return weir_file_reaper_add(manager->reaper, path, true,
+                                    weir_env_monotonic_ms(manager->env) + manager->defaults.file_delete_delay_ms);
+    case WEIR_PARTITION_DIR_FUTURE:
+    case WEIR_PARTITION_DIR_STRAY:
+        return WEIR_OK; /* kept, not served */
+    }
+    return WEIR_OK;
+}
+
+/* The foreign directories are looked for before anything is opened. */
+static enum weir_status begin_dir(struct dir_load *dir, struct weir_detail *detail)
+{
+    struct weir_log_manager *manager = dir->load->manager;
+    enum weir_status status =
+        weir_dir_list(manager->env, manager->dirs[dir->index].path, on_name, dir, detail);
+    if (status == WEIR_OK)
+        status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_RECOVERY_POINT,
+                                                  &dir->recovery_points);
+    if (status == WEIR_OK)
+        status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_LOG_START, &dir->log_starts);
+    if (status == WEIR_OK)
+        status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_HIGH_WATERMARK,
+                                                  &dir->high_watermarks);
+    return status;
+}
+
+static void done_dir(struct dir_load *dir)
+{
+    for (size_t i = 0; i < dir->count; i++)
+        weir_free(dir->names[i]);
+    weir_free(dir->names);
+    weir_offset_checkpoint_done(&dir->recovery_points);
+    weir_offset_checkpoint_done(&dir->log_starts);
+    weir_offset_checkpoint_done(&dir->high_watermarks);
+}
+
+static enum weir_status load_dirs(struct load *load, struct dir_load *dirs, struct weir_detail *detail)
+{
+    struct weir_log_manager *manager = load->manager;
+    struct weir_task_pool *pool = NULL;
+    enum weir_status status = weir_task_pool_new(
+        manager->env, manager->threads_per_dir * (unsigned)manager->dir_count, &pool, detail);
+    for (size_t i = 0; i < manager->dir_count && status == WEIR_OK; i++) {
+        dirs[i].load = load;
+        dirs[i].index = i;
+        if (atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed))
+            continue;
+        status = begin_dir(&dirs[i], detail);
+        for (size_t n = 0; n < dirs[i].count && status == WEIR_OK; n++)
+            status = load_name(&dirs[i], dirs[i].names[n], pool, detail);
+    }
+    if (pool != NULL)
+        weir_task_pool_free(pool); /* runs what was submitted to its end */
+    for (size_t i = 0; i < manager->dir_count && status == WEIR_OK; i++)
+        manager->dirs[i].is_loaded = !atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed);
+    return status;
+}
+
+enum weir_status weir_log_manager_load(struct weir_log_manager *manager,
+                                       const struct weir_log_manager_load_options *options,
+                                       struct weir_log_manager_load_result *out, struct weir_detail *detail)
+{
+    struct load load = {.manager = manager, .options = options};
+    struct dir_load *dirs = weir_calloc(manager->dir_count, sizeof(dirs[0]));
+    if (dirs == NULL)
+        return WEIR_NO_MEMORY;
+    enum weir_status status = load_dirs(&load, dirs, detail);
+    for (size_t i = 0; i < manager->dir_count; i++)
+        done_dir(&dirs[i]);
+    weir_free(dirs);
+    if (status != WEIR_OK)
+        return status;
+    *out = (struct weir_log_manager_load_result){
+        .partition_count = load.partitions,
+        .recovered_count = load.recovered,
+        .stray_count = load.strays,
+        .scanned_bytes = load.scanned_bytes,
+        .cut_bytes = load.cut_bytes,
+    };
+    return WEIR_OK;
+}

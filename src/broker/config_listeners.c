@@ -38,6 +38,7 @@ struct listener_state {
     size_t map_count;
     const char *controllers[LISTENERS_MAX]; /* controller.listener.names */
     size_t controller_count;
+    size_t broker_count; /* listeners for clients */
 };
 
 static const char *const protocol_names[] = {
@@ -283,7 +284,6 @@ static void check_listener_pair(struct config_loader *loader, const struct endpo
 static void check_listeners(struct listener_state *state)
 {
     struct config_loader *loader = state->loader;
-    size_t broker_count = 0;
     for (size_t i = 0; i < state->listeners.count; i++) {
         const struct endpoint *listener = &state->listeners.items[i];
         const struct mapping *mapping = find_mapping(state, listener->name);
@@ -296,7 +296,7 @@ static void check_listeners(struct listener_state *state)
                           listener->name, listener->name);
         if (is_controller(state, listener->name))
             continue;
-        broker_count++;
+        state->broker_count++;
         if (mapping != NULL && mapping->protocol != WEIR_CONFIG_PLAINTEXT)
             config_remark(loader, WEIR_CONFIG_PROBLEM,
                           "Listener '%s' uses %s, which weir does not have yet; only PLAINTEXT "
@@ -304,7 +304,7 @@ static void check_listeners(struct listener_state *state)
                           listener->name, protocol_names[mapping->protocol]);
     }
     bool was_parsed = state->listeners.count > 0;
-    if (was_parsed && broker_count == 0)
+    if (was_parsed && state->broker_count == 0)
         config_remark(
             loader, WEIR_CONFIG_PROBLEM,
             "'listeners' has no listener for clients: all are in 'controller.listener.names'.");
@@ -352,7 +352,7 @@ static void choose_inter_broker(struct listener_state *state)
     const struct endpoints *among =
         state->advertised.count > 0 ? &state->advertised : &state->listeners;
     bool is_there = find_endpoint(among, name) != NULL && !is_controller(state, name);
-    if (!is_there && among->count > 0 && text.size > 0)
+    if (!is_there && state->broker_count > 0 && text.size > 0)
         config_remark(loader, WEIR_CONFIG_PROBLEM,
                       "The listener between brokers is '%s', which %s does not have; set "
                       "'inter.broker.listener.name' "

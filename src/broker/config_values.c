@@ -433,8 +433,14 @@ static void fill_log_dirs(struct config_loader *loader)
     if (dirs == NULL)
         return;
     while (weir_config_list_next(&rest, &entry)) {
-        if (entry.size > 0)
-            dirs[config->log_dir_count++] = config_copy(loader, entry);
+        const char *dir = entry.size == 0 ? NULL : config_copy(loader, entry);
+        if (dir == NULL)
+            continue;
+        for (size_t i = 0; i < config->log_dir_count; i++) {
+            if (strcmp(dirs[i], dir) == 0)
+                config_remark(loader, WEIR_CONFIG_PROBLEM, "'%s' names %s twice.", key, dir);
+        }
+        dirs[config->log_dir_count++] = dir;
     }
     config->log_dirs = dirs;
     if (config->log_dir_count == 0 && !weir_slice_is_null(rest))

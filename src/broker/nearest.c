@@ -38,7 +38,7 @@ static size_t distance(struct weir_slice a, struct weir_slice b)
 
 void nearest_init(struct nearest *nearest, struct weir_slice name)
 {
-    *nearest = (struct nearest){.best_distance = name.size / 3 + 2};
+    *nearest = (struct nearest){.best_score = 2 * (name.size / 3 + 2)};
     if (name.size > NEAREST_BYTES_MAX)
         return;
     for (size_t i = 0; i < name.size; i++) {
@@ -59,8 +59,10 @@ void nearest_try(struct nearest *nearest, const char *candidate)
     nearest_init(&other, weir_slice_of(candidate, size));
     size_t found =
         distance(weir_slice_of(nearest->name, nearest->size), weir_slice_of(other.name, size));
-    if (found < nearest->best_distance) {
-        nearest->best_distance = found;
+    size_t score =
+        2 * found + (size == nearest->size ? 0 : 1); /* of equals, the same length wins */
+    if (score < nearest->best_score) {
+        nearest->best_score = score;
         nearest->best = candidate;
     }
 }

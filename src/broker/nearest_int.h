@@ -10,8 +10,8 @@
 struct nearest {
     uint8_t name[NEAREST_BYTES_MAX]; /* in small letters, '.' between the words */
     size_t size;
-    const char *best; /* NULL: none is near enough */
-    size_t best_distance;
+    const char *best;  /* NULL: none is near enough */
+    size_t best_score; /* less is nearer */
 };
 
 /* A third of the letters may differ, else a suggestion would puzzle more than help. */

@@ -6,7 +6,8 @@ import socket
 import struct
 import threading
 
-API_LIST_OFFSETS, API_METADATA, API_CREATE_TOPICS, API_API_VERSIONS = 2, 3, 19, 18
+API_LIST_OFFSETS, API_METADATA, API_OFFSET_FETCH, API_FIND_COORDINATOR = 2, 3, 9, 10
+API_API_VERSIONS, API_CREATE_TOPICS, API_INIT_PRODUCER_ID = 18, 19, 22
 LATEST, EARLIEST = -1, -2
 
 
@@ -156,3 +157,33 @@ def offsets(address, topic, partitions, timestamp=LATEST):
 
 def end_total(address, topic, partitions):
     return sum(offsets(address, topic, partitions).values())
+
+
+GROUP, TRANSACTION = 0, 1
+LOADING = (14, 15, 16)  # loading, not available, not the coordinator
+
+
+def find_coordinator(address, key, kind):
+    """FindCoordinator v1; -> error code."""
+    reader = exchange(address, API_FIND_COORDINATOR, 1, text(key) + struct.pack('>b', kind))
+    reader.take('i')
+    return reader.take('h')
+
+
+def group_error(address, group):
+    """OffsetFetch v3 of all of a group's offsets; -> error code."""
+    reader = exchange(address, API_OFFSET_FETCH, 3, text(group) + struct.pack('>i', -1))
+    reader.take('i')
+
+    def partition():
+        return reader.take('i'), reader.take('q'), reader.text(), reader.take('h')
+
+    reader.array(lambda: (reader.text(), reader.array(partition)))
+    return reader.take('h')
+
+
+def init_producer_id(address):
+    """InitProducerId v0 without a transaction; -> error code."""
+    reader = exchange(address, API_INIT_PRODUCER_ID, 0, text(None) + struct.pack('>i', 60000))
+    reader.take('i')
+    return reader.take('h')

@@ -43,8 +43,10 @@ DECODERS = {'offsets': ['--offsets-decoder'], 'transactions': ['--transaction-lo
 
 
 def data_of(ctx, data, name):
-    files = {ext: sorted(glob.glob(os.path.join(data, '*', '*.' + ext))) for ext in
-             ('log', 'index', 'timeindex', 'txnindex', 'snapshot', 'checkpoint')}
+    # What is about to be deleted is not written to any more, and not tidied up either.
+    files = {ext: [path for path in sorted(glob.glob(os.path.join(data, '*', '*.' + ext)))
+                   if not os.path.dirname(path).endswith(('-delete', '-stray'))]
+             for ext in ('log', 'index', 'timeindex', 'txnindex', 'snapshot', 'checkpoint')}
     for kind, decoder in DECODERS.items():
         logs = [path for path in files['log'] if kind_of(path) == kind]
         small = [path for path in logs if os.path.getsize(path) <= PRINTED_BYTES]

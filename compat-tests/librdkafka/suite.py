@@ -28,8 +28,7 @@ def cut_case(ctx, client):
             proxy.cut_every(2000, 20000)
             wait_until(lambda: proxy.cuts >= CUTS, 120, lambda: '%d of %d cuts; %s' % (proxy.cuts, CUTS, flood.tail()))
             proxy.cut_never()
-            flood.kill(15)
-            flood.read_thread.join(150)
+            flood.end(150)
             lines = flood.other
             check(lines and lines[-1][0] == 'OK', lambda: 'the producer ended with %s %s' % (lines, flood.tail()))
             acked, failed, sent = map(int, lines[-1][1:])

@@ -30,7 +30,7 @@ static const struct weir_image_broker *find_broker(struct weir_decision *decisio
                                                    int64_t epoch)
 {
     const struct weir_image_broker *broker = weir_image_broker(decision->image, id);
-    if (broker != NULL && broker->epoch == epoch)
+    if (broker != NULL && (epoch == -1 || broker->epoch == epoch))
         return broker;
     decision->op->result = weir_result_of(
         decision, WEIR_STALE_BROKER_EPOCH, "Expected broker epoch %lld, but got broker epoch %lld",
@@ -173,7 +173,7 @@ void weir_decide_unfence_broker(struct weir_decision *decision)
     }
     *self = request->id;
     decision->may_split = true;
-    add_broker_change(decision, request->id, request->epoch, -1, 0, false);
+    add_broker_change(decision, broker->id, broker->epoch, -1, 0, false);
     for (size_t i = 0; i < weir_image_topic_count(decision->image); i++) {
         const struct weir_image_topic *topic = weir_image_topic_at(decision->image, i);
         for (int32_t j = 0; j < topic->partition_count; j++) {
@@ -249,7 +249,7 @@ void weir_decide_shutdown_broker(struct weir_decision *decision)
     *self = request->id;
     decision->may_split = true;
     if (!broker->in_controlled_shutdown)
-        add_broker_change(decision, request->id, request->epoch, 0, 1, false);
+        add_broker_change(decision, broker->id, broker->epoch, 0, 1, false);
     for (size_t i = 0; i < weir_image_topic_count(decision->image); i++) {
         const struct weir_image_topic *topic = weir_image_topic_at(decision->image, i);
         for (int32_t j = 0; j < topic->partition_count; j++) {
@@ -264,7 +264,7 @@ void weir_decide_shutdown_broker(struct weir_decision *decision)
         }
     }
     if (!broker->is_fenced)
-        add_broker_change(decision, request->id, request->epoch, 1, 0, false);
+        add_broker_change(decision, broker->id, broker->epoch, 1, 0, false);
 }
 
 void weir_decide_unregister_broker(struct weir_decision *decision)
@@ -294,7 +294,7 @@ void weir_decide_allocate_producer_ids(struct weir_decision *decision)
         decision->op->result = weir_result_bare(WEIR_STALE_BROKER_EPOCH);
         return;
     }
-    int64_t first = weir_image_producer_ids(decision->image).next_id;
+    int64_t first = weir_image_next_producer_id(decision->image);
     if (first < 0 || first > INT64_MAX - PRODUCER_ID_BLOCK) {
         decision->op->result =
             weir_result_of(decision, WEIR_UNKNOWN_SERVER_ERROR,

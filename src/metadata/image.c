@@ -26,7 +26,6 @@ struct weir_image *weir_image_new_empty(void)
     image->last_offset = -1;
     image->last_epoch = -1;
     image->last_timestamp_ms = -1;
-    image->producer_ids = (struct weir_image_producer_ids){.broker_id = -1, .broker_epoch = -1};
     struct weir_image_table **tables[] = {
         &image->topics,   &image->topics_by_id, &image->brokers, &image->controllers,
         &image->features, &image->configs,      &image->raws};
@@ -246,7 +245,7 @@ const struct weir_image_raw *weir_image_raw_at(const struct weir_image *image, s
     return (const struct weir_image_raw *)image->raws->items[index];
 }
 
-struct weir_image_producer_ids weir_image_producer_ids(const struct weir_image *image)
+int64_t weir_image_next_producer_id(const struct weir_image *image)
 {
-    return image->producer_ids;
+    return image->next_producer_id;
 }

@@ -276,7 +276,7 @@ struct weir_image_builder *weir_image_builder_new(const struct weir_image *base)
     builder->features.base = base->features;
     builder->configs.base = base->configs;
     builder->raws.base = base->raws;
-    builder->producer_ids = base->producer_ids;
+    builder->next_producer_id = base->next_producer_id;
     return builder;
 }
 
@@ -452,7 +452,7 @@ enum weir_status weir_image_builder_finish(struct weir_image_builder *builder, i
     image->last_offset = last_offset;
     image->last_epoch = last_epoch;
     image->last_timestamp_ms = last_timestamp_ms;
-    image->producer_ids = builder->producer_ids;
+    image->next_producer_id = builder->next_producer_id;
     const struct weir_draft *configs = &builder->configs;
     enum weir_status status = finish_topics(builder, image, detail);
     if (status == WEIR_OK)

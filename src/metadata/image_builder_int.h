@@ -48,7 +48,7 @@ struct weir_image_builder {
     struct weir_draft features;
     struct weir_draft configs; /* a config without entries counts as removed */
     struct weir_draft raws;
-    struct weir_image_producer_ids producer_ids;
+    int64_t next_producer_id;
     bool in_transaction;
     size_t record_count;
     /* by finish */

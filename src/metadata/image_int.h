@@ -37,7 +37,7 @@ struct weir_image {
     struct weir_image_table *features;
     struct weir_image_table *configs;
     struct weir_image_table *raws;
-    struct weir_image_producer_ids producer_ids;
+    int64_t next_producer_id;
 };
 
 /* ---- Nodes ---- */

@@ -535,11 +535,7 @@ static enum weir_status apply_feature_level(struct replay *replay)
 static enum weir_status apply_producer_ids(struct replay *replay)
 {
     READ_RECORD(replay, weir_producer_ids_record, record);
-    replay->builder->producer_ids = (struct weir_image_producer_ids){
-        .broker_id = record.broker_id,
-        .broker_epoch = record.broker_epoch,
-        .next_id = record.next_producer_id,
-    };
+    replay->builder->next_producer_id = record.next_producer_id;
     return WEIR_OK;
 }
 

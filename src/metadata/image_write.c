@@ -265,14 +265,13 @@ static void write_raws(struct emission *emission, const struct weir_image *image
 
 static void write_producer_ids(struct emission *emission, const struct weir_image *image)
 {
-    struct weir_image_producer_ids ids = weir_image_producer_ids(image);
-    if (ids.next_id <= 0)
+    int64_t next_id = weir_image_next_producer_id(image);
+    if (next_id <= 0)
         return;
     struct weir_producer_ids_record record;
     weir_producer_ids_record_init(&record);
-    record.broker_id = ids.broker_id;
-    record.broker_epoch = ids.broker_epoch;
-    record.next_producer_id = ids.next_id;
+    record.broker_id = -1; /* who asked for the last block is not part of the state */
+    record.next_producer_id = next_id;
     weir_record_list_add(&emission->list, WEIR_METADATA_RECORD_PRODUCER_IDS, 0, &record);
     flush(emission);
 }

@@ -398,8 +398,6 @@ enum weir_status weir_quorum_lead(struct weir_quorum *quorum, struct weir_detail
     status = weir_control_batch_write(&batch, &quorum->buf, &count);
     if (status == WEIR_OK)
         status = append_buf(quorum, (size_t)count, detail);
-    if (status == WEIR_OK)
-        status = weir_quorum_commit(quorum, detail);
     return fail(quorum, status);
 }
 

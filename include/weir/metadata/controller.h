@@ -240,7 +240,8 @@ struct weir_broker_registration {
  * where there is another replica; then fenced), unregister. */
 struct weir_broker_change {
     int32_t id;
-    int64_t epoch;
+    int64_t
+        epoch; /* -1: whatever it is registered with (submit it right behind the registration) */
 };
 
 /* Records that another part decided (ACLs, quotas, SCRAM, tokens): appended as one atomic batch. */

@@ -151,12 +151,6 @@ struct weir_image_raw {
     struct weir_slice value;
 };
 
-struct weir_image_producer_ids {
-    int32_t broker_id;
-    int64_t broker_epoch;
-    int64_t next_id;
-};
-
 /* ---- Taking an image ---- */
 
 /* From any thread; the caller unrefs.  Never NULL: before the first publish it is the empty image.
@@ -232,7 +226,8 @@ struct weir_slice weir_image_config_get(const struct weir_image_config *config,
 size_t weir_image_raw_range(const struct weir_image *image, int16_t kind, size_t *out_first);
 const struct weir_image_raw *weir_image_raw_at(const struct weir_image *image, size_t index);
 
-struct weir_image_producer_ids weir_image_producer_ids(const struct weir_image *image);
+/* The first producer id that no block was given out of. */
+int64_t weir_image_next_producer_id(const struct weir_image *image);
 
 /* ---- Hearing of changes ---- */
 

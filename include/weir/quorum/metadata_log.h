@@ -84,8 +84,9 @@ WEIR_MUST_CHECK enum weir_status weir_quorum_read_checkpoint(struct weir_env *en
                                                              void *context,
                                                              struct weir_detail *detail);
 
-/* Takes the leadership in epoch + 1: quorum-state, LeaderChange, and for a new dynamic quorum
- * KRaftVersion and Voters. Durable when it returns. */
+/* Takes the leadership in epoch + 1: quorum-state (durable when this returns, Q3), then
+ * LeaderChange, and for a new dynamic quorum KRaftVersion and Voters, which the next commit makes
+ * durable. */
 WEIR_MUST_CHECK enum weir_status weir_quorum_lead(struct weir_quorum *quorum,
                                                   struct weir_detail *detail);
 

@@ -194,7 +194,7 @@ enum weir_status weir_advertise_check(struct weir_task_pool *pool, struct weir_e
     check->env = env;
     check->log = log;
     for (size_t i = 0; i < count; i++) {
-        if (items[i].port == 0 || items[i].host[0] == '\0')
+        if (items[i].port == 0 || items[i].host == NULL)
             continue;
         struct target *target = &check->targets[check->count++];
         (void)snprintf(target->name, sizeof(target->name), "%s", items[i].name);

@@ -10,9 +10,9 @@
 #include "weir/runtime/task_pool.h"
 
 /* Tries each address on a task thread and writes one warning for each that cannot be resolved or
- * connected to.  items are copied; a port of 0 is skipped, an empty host too (clients are told the
- * address they came in by).  log and env must outlive the pool.  The whole check ends within a few
- * seconds, so it never holds up a stop. */
+ * connected to.  items are copied; a port of 0 is skipped, a host that is NULL too (clients are
+ * told the address they came in by).  log and env must outlive the pool.  The whole check ends
+ * within a few seconds, so it never holds up a stop. */
 WEIR_MUST_CHECK enum weir_status
 weir_advertise_check(struct weir_task_pool *pool, struct weir_env *env, const struct weir_log *log,
                      const struct weir_config_advertised *items, size_t count);

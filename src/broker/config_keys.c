@@ -35,6 +35,11 @@ static const struct weir_config_def more_defs[] = {
     DEF("unstable.feature.versions.enable", BOOLEAN, "false", ""),
 };
 
+const struct weir_config_def *weir_config_extra_def_at(size_t index)
+{
+    return index < WEIR_ARRAY_COUNT(more_defs) ? &more_defs[index] : NULL;
+}
+
 const struct weir_config_def *config_def_find(struct weir_slice name)
 {
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(more_defs); i++) {

@@ -443,8 +443,10 @@ static void fill(struct listener_state *state)
     for (size_t i = 0; i < state->advertised.count; i++) {
         const struct endpoint *endpoint = &state->advertised.items[i];
         if (!is_controller(state, endpoint->name))
-            advertised[config->advertised_count++] =
-                (struct weir_config_advertised){endpoint->name, endpoint->host, endpoint->port};
+            advertised[config->advertised_count++] = (struct weir_config_advertised){
+                .name = endpoint->name,
+                .host = endpoint->host[0] == '\0' ? NULL : endpoint->host,
+                .port = endpoint->port};
     }
 }
 

@@ -40,8 +40,8 @@ struct weir_config_listener {
 /* What clients are told; only for listeners that advertised.listeners names. */
 struct weir_config_advertised {
     const char *name;
-    const char *host;
-    uint16_t port;
+    const char *host; /* NULL, when the entry leaves it out: the address the client came in by */
+    uint16_t port;    /* 0: the one that was opened */
 };
 
 struct weir_config_ip_limit {
@@ -204,6 +204,10 @@ void weir_config_log_remarks(const struct weir_log *log, const struct weir_confi
 /* The known broker key (Kafka's or weir's) that looks most like name, or NULL when none is near.
  * Static text. */
 const char *weir_config_nearest_key(struct weir_slice name);
+
+/* The keys that Kafka does not document: weir's own, and a few that Kafka's tests use.  NULL behind
+ * the last one. */
+const struct weir_config_def *weir_config_extra_def_at(size_t index);
 
 /* WEIR_LOG_DIRS -> log.dirs: '_' is '.', '__' is '_', '___' is '-', letters become small.  variable
  * is the part behind "WEIR_".  False when out is too small or the name has other characters. */

@@ -86,7 +86,7 @@ Test(advertise, only_what_cannot_be_reached_is_warned_about)
     struct weir_detail detail = {{0}};
     const struct weir_config_advertised items[] = {{"A", "127.0.0.1", good_port},
                                                    {"B", "127.0.0.1", bad_port},
-                                                   {"C", "", 9092},
+                                                   {"C", NULL, 9092},
                                                    {"D", "127.0.0.1", 0}};
     cr_assert_eq(weir_task_pool_new(weir_env_posix(), 1, &pool, &detail), WEIR_OK, "%s",
                  detail.text);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config_fixture.h"
 
+#include "weir/runtime/file_util.h"
+
 Test(config_keys, every_key_of_kafka_is_accepted_with_its_default)
 {
     size_t count = weir_config_def_count(WEIR_CONFIG_BROKER);
@@ -177,4 +179,20 @@ Test(config_keys, passwords_are_never_repeated)
     for (size_t i = 0; i < loaded.remarks.count; i++)
         cr_expect_null(strstr(loaded.remarks.items[i].text, "geheim"));
     unload(&loaded);
+}
+
+Test(config_keys, the_page_for_users_has_every_key_of_weir)
+{
+    const char *path = WEIR_SOURCE_DIR "/docs/configuration.md";
+    struct weir_buf page = {0};
+    cr_assert_eq(weir_file_read_all(weir_env_posix(), path, 1 << 20, &page, NULL), WEIR_OK);
+    weir_buf_append(&page, "", 1);
+    for (size_t i = 0; weir_config_extra_def_at(i) != NULL; i++) {
+        const struct weir_config_def *def = weir_config_extra_def_at(i);
+        char row[256];
+        snprintf(row, sizeof(row), "| `%s` |", def->name);
+        if (strncmp(def->name, "weir.", 5) == 0)
+            cr_expect_not_null(strstr((const char *)page.data, row), "%s", row);
+    }
+    weir_buf_done(&page);
 }

@@ -113,6 +113,15 @@ Test(config_listeners, advertised_listeners_are_read)
     unload(&loaded);
 }
 
+Test(config_listeners, an_advertised_listener_may_leave_out_its_host)
+{
+    struct loaded loaded = accept_text("log.dirs=/a\nadvertised.listeners=PLAINTEXT://:19092\n");
+    cr_assert_eq(loaded.config->advertised_count, (size_t)1);
+    cr_expect_null(loaded.config->advertised[0].host);
+    cr_expect_eq(loaded.config->advertised[0].port, 19092);
+    unload(&loaded);
+}
+
 Test(config_listeners, advertised_listeners_follow_kafkas_rules)
 {
     refuse_text(TWO "listeners=PLAINTEXT://:1\nadvertised.listeners=PLAINTEXT://a:1,B://b:1\n",

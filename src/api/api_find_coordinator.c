@@ -10,7 +10,7 @@
 #include "weir/protocol/messages/find_coordinator_request.h"
 #include "weir/protocol/messages/find_coordinator_response.h"
 
-enum { KEY_GROUP = 0 };
+enum { KEY_GROUP = 0, KEY_TRANSACTION = 1, KEY_SHARE = 2 };
 
 #define MALFORMED                                                                                  \
     "This most likely occurs because of a request being malformed by the client library or the "   \
@@ -45,10 +45,12 @@ static struct found find(const struct weir_call *call, struct weir_slice key, in
     return found;
 }
 
-static struct weir_slice message_of(enum weir_status status)
+static struct weir_slice message_of(enum weir_status status, int8_t key_type)
 {
-    return status == WEIR_INVALID_REQUEST ? WEIR_SLICE(MALFORMED)
-                                          : WEIR_SLICE("The coordinator is not available.");
+    if (status != WEIR_INVALID_REQUEST)
+        return WEIR_SLICE("The coordinator is not available.");
+    return key_type == KEY_TRANSACTION ? WEIR_SLICE("This broker has no transaction coordinator.")
+                                       : WEIR_SLICE(MALFORMED);
 }
 
 static void respond_single(struct weir_call *call)
@@ -59,7 +61,7 @@ static void respond_single(struct weir_call *call)
     weir_find_coordinator_response_init(&response);
     response.error_code = weir_code(found.status);
     response.error_message =
-        found.status == WEIR_OK ? WEIR_SLICE("NONE") : message_of(found.status);
+        found.status == WEIR_OK ? WEIR_SLICE("NONE") : message_of(found.status, request->key_type);
     response.node_id = found.address.id;
     response.host = found.address.host;
     response.port = found.address.port;
@@ -85,7 +87,9 @@ static void respond_many(struct weir_call *call)
         weir_find_coordinator_response_coordinator_init(out);
         out->key = request->coordinator_keys.items[i];
         out->error_code = weir_code(found.status);
-        out->error_message = found.status == WEIR_OK ? WEIR_EMPTY_SLICE : message_of(found.status);
+        out->error_message = found.status == WEIR_OK || request->key_type == KEY_SHARE
+                                 ? WEIR_EMPTY_SLICE
+                                 : message_of(found.status, request->key_type);
         out->node_id = found.address.id;
         out->host = found.address.host;
         out->port = found.address.port;

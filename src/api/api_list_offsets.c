@@ -48,8 +48,15 @@ static bool needs_search(int64_t timestamp)
     return timestamp >= 0 || timestamp == WEIR_TIMESTAMP_MAX;
 }
 
-static enum weir_status search(struct weir_partition_log *log, int64_t timestamp, int64_t limit,
-                               response_partition *out)
+static void set_leader_epoch(const struct weir_call *call, int32_t leader_epoch,
+                             response_partition *out)
+{
+    if (weir_list_offsets_response_list_offsets_partition_response_has_leader_epoch(call->version))
+        out->leader_epoch = leader_epoch;
+}
+
+static enum weir_status search(const struct weir_call *call, struct weir_partition_log *log,
+                               int64_t timestamp, int64_t limit, response_partition *out)
 {
     struct weir_offset_and_time found;
     struct weir_detail detail = {{0}};
@@ -65,7 +72,7 @@ static enum weir_status search(struct weir_partition_log *log, int64_t timestamp
         return WEIR_OK; /* above what this reader may see */
     out->offset = found.offset;
     out->timestamp = found.timestamp;
-    out->leader_epoch = found.leader_epoch;
+    set_leader_epoch(call, found.leader_epoch, out);
     return WEIR_OK;
 }
 
@@ -88,11 +95,11 @@ static enum weir_status look_up(struct weir_call *call, struct weir_partition *p
     if (wanted->timestamp == LATEST_TIERED || wanted->timestamp == EARLIEST_PENDING_UPLOAD)
         return WEIR_OK; /* nothing is tiered: offset -1 */
     if (wanted->timestamp != WEIR_TIMESTAMP_LATEST)
-        return search(log, wanted->timestamp, limit, out);
+        return search(call, log, wanted->timestamp, limit, out);
     struct weir_partition_role role;
     weir_partition_role(partition, &role);
     out->offset = limit;
-    out->leader_epoch = role.leader_epoch;
+    set_leader_epoch(call, role.leader_epoch, out);
     return WEIR_OK;
 }
 

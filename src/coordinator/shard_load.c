@@ -58,9 +58,9 @@ static enum weir_status replay_batch(struct load *load, const struct weir_batch 
     if (!weir_batch_is_control(batch))
         return replay_records(load, batch);
     struct weir_txn_marker marker;
-    if (batch->record_count == 0 ||
-        weir_txn_marker_parse(batch, &marker, &load->detail) != WEIR_OK)
-        return WEIR_OK; /* emptied by compaction, or a control record that is not for coordinators */
+    if (batch->record_count == 0 || weir_txn_marker_parse(batch, &marker, &load->detail) != WEIR_OK)
+        return WEIR_OK; /* emptied by compaction, or a control record that is not for coordinators
+                         */
     load->marker_count++;
     return load->shard->coordinator->options.ops->end_txn(load->machine, marker.producer_id,
                                                           marker.is_commit);
@@ -130,8 +130,8 @@ static void activate(struct weir_shard *shard, struct load *load, struct weir_st
     shard->high_watermark = 0;
     if (!shard->is_watching) {
         /* A port that cannot watch still answers: the commit timeout and each append look, too. */
-        shard->is_watching = options->port->watch(options->port_context, shard->partition,
-                                                  &shard->watch) == WEIR_OK;
+        shard->is_watching =
+            options->port->watch(options->port_context, shard->partition, &shard->watch) == WEIR_OK;
     }
     shard_set_state(shard, SHARD_ACTIVE);
     options->ops->loaded(shard->machine, step);
@@ -150,11 +150,13 @@ static void log_result(const struct load *load, enum weir_status status, int64_t
                        WEIR_STR("next", "its keys are answered with NOT_COORDINATOR"));
         return;
     }
-    WEIR_LOG_INFO(options->log, "coordinator_loaded", WEIR_STR("topic", options->topic),
-                  WEIR_I64("partition", load->shard->partition),
-                  WEIR_I64("leader_epoch", atomic_load(&load->shard->leader_epoch)),
-                  WEIR_I64("records", load->record_count), WEIR_I64("markers", load->marker_count),
-                  WEIR_I64("took_ms", weir_env_monotonic_ms(options->env) - started_ms));
+    /* Most shards of a small broker are empty, and say so only to those who debug. */
+    enum weir_log_level level = load->record_count > 0 ? WEIR_LOG_LEVEL_INFO : WEIR_LOG_LEVEL_DEBUG;
+    WEIR_LOG_EVENT(options->log, level, "coordinator_loaded", WEIR_STR("topic", options->topic),
+                   WEIR_I64("partition", load->shard->partition),
+                   WEIR_I64("leader_epoch", atomic_load(&load->shard->leader_epoch)),
+                   WEIR_I64("records", load->record_count), WEIR_I64("markers", load->marker_count),
+                   WEIR_I64("took_ms", weir_env_monotonic_ms(options->env) - started_ms));
 }
 
 static void run_load(struct weir_task *task)

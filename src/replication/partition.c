@@ -348,7 +348,8 @@ enum weir_status weir_partition_produce(struct weir_partition *partition,
         status = check_leader(partition,
                               -1); /* the role may have changed while the records were checked */
         if (status == WEIR_OK)
-            status = append_locked(partition, &checked, WEIR_APPEND_CLIENT, out, &errors->message);
+            status = append_locked(partition, &checked, WEIR_APPEND_CLIENT, out,
+                                   NULL); /* the code says it all */
         weir_lock_release(&partition->lock);
     }
     if (status != WEIR_OK)

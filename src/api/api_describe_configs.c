@@ -109,8 +109,8 @@ static bool fill_entry(struct weir_call *call, const struct weir_config_view *vi
     entry->config_source = (int8_t)view->source;
     entry->is_sensitive = view->is_sensitive;
     entry->config_type = (int8_t)view->type;
-    if (request->include_documentation)
-        entry->documentation = weir_slice_str(view->documentation);
+    entry->documentation =
+        weir_slice_str(request->include_documentation ? view->documentation : NULL);
     if (!request->include_synonyms)
         return true;
     entry->synonyms.items = WEIR_CALL_ALLOC(call, synonym_t, view->synonym_count);

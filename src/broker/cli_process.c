@@ -5,12 +5,17 @@
 #include "weir/broker/cli.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#define WATCHER_STACK_BYTES ((size_t)256 << 10) /* room for sanitizers too */
 
 bool weir_open_files_raise(uint64_t *out_soft)
 {
@@ -27,11 +32,54 @@ bool weir_open_files_raise(uint64_t *out_soft)
     return true;
 }
 
+/* Waits for the end of the process behind the descriptor, which it owns. */
+static void *watch_parent(void *argument)
+{
+    struct pollfd ended = {.fd = (int)(intptr_t)argument, .events = POLLIN};
+    int count;
+    do
+        count = poll(&ended, 1, -1);
+    while (count < 0 && errno == EINTR);
+    close(ended.fd);
+    (void)kill(getpid(), SIGTERM); /* a signal to oneself cannot fail */
+    return NULL;
+}
+
+/* A thread that takes no signals and is never joined: it ends with the process, or ends it. */
+static bool start_watching(int fd)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    sigfillset(&all);
+    bool is_started = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
+                      pthread_attr_setstacksize(&attributes, WATCHER_STACK_BYTES) == 0 &&
+                      pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
+    if (is_started) {
+        is_started = pthread_create(&thread, &attributes, watch_parent, (void *)(intptr_t)fd) == 0;
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* fails only for a wrong argument */
+    }
+    pthread_attr_destroy(&attributes);
+    return is_started;
+}
+
+/* PR_SET_PDEATHSIG would be simpler, but it counts the end of the parent's *thread* that started
+ * us: a test framework whose worker thread ends would lose its broker.  It is the fallback for
+ * kernels before 5.3, and for a parent outside of our pid namespace. */
 bool weir_ephemeral_follow_parent(int parent_pid)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0)
+    int fd = (int)syscall(SYS_pidfd_open, parent_pid, 0);
+    /* The number may be another process's already; only while it is our parent's do we know whom we
+     * hold. */
+    bool is_parent = fd >= 0 && getppid() == parent_pid;
+    bool is_watched = is_parent && start_watching(fd);
+    if (fd >= 0 && !is_watched)
+        close(fd);
+    if (!is_watched && prctl(PR_SET_PDEATHSIG, SIGTERM) != 0)
         return false;
-    /* A parent that ended before the call above sends nothing; the new parent's number tells. */
+    /* A parent that ended before the calls above sends nothing; the new parent's number tells. */
     return getppid() == parent_pid;
 }
 

@@ -337,7 +337,7 @@ static void tell_silent(struct config_loader *loader, enum reason reason)
     for (size_t i = 0; i <= loader->count; i++) {
         const struct setting *setting = i < loader->count ? &loader->settings[i] : NULL;
         if (names.size > 0 && (setting == NULL || names.size > line_bytes_max)) {
-            config_remark(loader, WEIR_CONFIG_NOTICE, "Accepted without effect, for %s: %.*s.",
+            config_remark(loader, WEIR_CONFIG_NOTICE, "Accepted without effect, because %s: %.*s.",
                           reasons[reason], WEIR_SLICE_ARGS(weir_buf_slice(&names)));
             weir_buf_clear(&names);
         }

@@ -74,8 +74,9 @@ const char *weir_ephemeral_dir(const struct weir_ephemeral *ephemeral);
 /* Removes the directory with all in it.  NULL is allowed. */
 void weir_ephemeral_free(struct weir_ephemeral *ephemeral);
 
-/* Asks the system to send SIGTERM when the parent process ends.  parent_pid is what getppid() said
- * when main began; false when that parent is gone already. */
+/* From here on this process gets SIGTERM when its parent process ends (all of it, not only the
+ * thread that started us). parent_pid is what getppid() said when main began; false when that
+ * parent is gone already. */
 bool weir_ephemeral_follow_parent(int parent_pid);
 
 /* Raises the soft limit of open files to the hard one; says so in out_soft.  False when the system

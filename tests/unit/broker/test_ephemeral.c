@@ -3,6 +3,7 @@
 #include "weir/runtime/file_util.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +171,56 @@ Test(ephemeral, the_end_of_the_parent_is_a_sigterm)
     cr_assert_eq(waitpid(middle, &status, 0), middle);
     cr_assert_eq(read(ended[0], &byte, 1), 1);
     cr_expect_eq(byte, 'T');
+}
+
+struct starter {
+    int ready[2];
+    int question[2];
+    int answer[2];
+};
+
+/* Child: follows the process, and tells on demand whether a SIGTERM came. */
+static void follow_and_tell(const struct starter *starter, pid_t parent_pid)
+{
+    sigset_t set, pending;
+    char byte = 'r';
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (!weir_ephemeral_follow_parent(parent_pid) || write(starter->ready[1], &byte, 1) != 1 ||
+        read(starter->question[0], &byte, 1) != 1 || sigpending(&pending) != 0)
+        _exit(1);
+    byte = sigismember(&pending, SIGTERM) ? 'T' : '-';
+    _exit(write(starter->answer[1], &byte, 1) == 1 ? 0 : 1);
+}
+
+/* Thread: starts the child and ends. */
+static void *start_child(void *argument)
+{
+    struct starter *starter = argument;
+    pid_t self = getpid();
+    char byte;
+    if (fork() == 0)
+        follow_and_tell(starter, self);
+    return read(starter->ready[0], &byte, 1) == 1 ? argument : NULL;
+}
+
+Test(ephemeral, the_end_of_the_thread_that_started_it_is_no_reason_to_stop)
+{
+    struct starter starter;
+    pthread_t thread;
+    void *result = NULL;
+    char byte = '?';
+    cr_assert_eq(pipe(starter.ready), 0);
+    cr_assert_eq(pipe(starter.question), 0);
+    cr_assert_eq(pipe(starter.answer), 0);
+    cr_assert_eq(pthread_create(&thread, NULL, start_child, &starter), 0);
+    cr_assert_eq(pthread_join(thread, &result), 0);
+    cr_assert_not_null(result);
+    cr_assert_eq(write(starter.question[1], &byte, 1), 1);
+    cr_assert_eq(read(starter.answer[0], &byte, 1), 1);
+    cr_expect_eq(byte, '-');
+    (void)wait(NULL);
 }
 
 Test(ephemeral, the_limit_of_open_files_is_raised_to_the_hard_one)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "weir/runtime/loop.h"
 
+#include "stepped_env.h"
+
 #include "weir/base/limits.h"
 
 #include <criterion/criterion.h>
@@ -70,24 +72,9 @@ static void on_socket(void *context, unsigned events)
     note(context, (events & WEIR_WATCH_READ) != 0 ? 'r' : 'w');
 }
 
-/* A clock that stands where the test puts it. */
-struct stepped_env {
-    struct weir_env env;
-    struct weir_env_ops ops;
-    int64_t now_ns;
-};
-
-static int64_t stepped_monotonic_ns(void *context)
-{
-    return ((struct stepped_env *)context)->now_ns;
-}
-
 static struct weir_loop *new_loop(struct stepped_env *env, struct trace *trace)
 {
-    env->ops = *weir_env_posix()->ops;
-    env->ops.monotonic_ns = stepped_monotonic_ns;
-    env->now_ns = 1000000000;
-    env->env = (struct weir_env){.ops = &env->ops, .context = env};
+    stepped_env_init(env);
     struct weir_loop *loop = NULL;
     cr_assert_eq(weir_loop_new(&env->env, "test", &loop, NULL), WEIR_OK);
     trace->loop = loop;

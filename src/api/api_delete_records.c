@@ -34,12 +34,13 @@ void weir_api_delete_records(struct weir_call *call)
     response.topics.items = WEIR_CALL_ALLOC(call, response_topic, request->topics.count);
     if (response.topics.items == NULL)
         goto close;
-    response.topics.count = request->topics.count;
     for (int32_t t = 0; t < request->topics.count; t++) {
         const struct weir_delete_records_request_delete_records_topic *wanted =
             &request->topics.items[t];
         const struct weir_image_topic *topic = weir_image_topic(call->image, wanted->name);
-        response_topic *out = &response.topics.items[t];
+        if (wanted->partitions.count == 0)
+            continue; /* nothing was asked, nothing is said */
+        response_topic *out = &response.topics.items[response.topics.count++];
         weir_delete_records_response_delete_records_topic_result_init(out);
         out->name = wanted->name;
         out->partitions.items = WEIR_CALL_ALLOC(call, response_partition, wanted->partitions.count);

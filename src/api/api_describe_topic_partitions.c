@@ -152,12 +152,26 @@ static bool describe(struct weir_call *call,
     return true;
 }
 
+/* A cursor must point at one of the topics that are asked for, and at a partition. */
+static bool is_cursor_good(const struct weir_describe_topic_partitions_request *request)
+{
+    if (request->cursor == NULL)
+        return true;
+    if (request->cursor->partition_index < 0)
+        return false;
+    for (int32_t i = 0; i < request->topics.count; i++) {
+        if (weir_slice_equal(request->topics.items[i].name, request->cursor->topic_name))
+            return true;
+    }
+    return request->topics.count == 0;
+}
+
 void weir_api_describe_topic_partitions(struct weir_call *call)
 {
     const struct weir_describe_topic_partitions_request *request = call->body;
     struct weir_describe_topic_partitions_response response;
     weir_describe_topic_partitions_response_init(&response);
-    if (request->cursor != NULL && request->cursor->partition_index < 0) {
+    if (!is_cursor_good(request)) {
         refuse(call);
         return;
     }

@@ -6,6 +6,7 @@
 #include "api_int.h"
 #include "wait_set.h"
 
+#include "weir/base/map.h"
 #include "weir/protocol/messages/fetch_request.h"
 #include "weir/protocol/messages/fetch_response.h"
 #include "weir/replication/fetch_sessions.h"
@@ -324,6 +325,39 @@ static void wait_for_data(struct weir_call *call, struct fetch *fetch)
 
 /* ---- The request ---- */
 
+/* A partition that is named twice under one topic is fetched once, as it was named last. */
+static bool add_partitions(const struct weir_fetch_request_fetch_topic *topic,
+                           struct weir_fetch_session_request *out,
+                           struct weir_fetch_partition *partitions)
+{
+    struct weir_map seen = {0};
+    bool has_memory = true;
+    for (int32_t p = 0; p < topic->partitions.count && has_memory; p++) {
+        struct weir_fetch_request_fetch_partition *wanted = &topic->partitions.items[p];
+        struct weir_fetch_partition *place = NULL;
+        if (topic->partitions.count > 1)
+            place = weir_map_get(&seen, WEIR_KEY(wanted->partition));
+        if (place == NULL) {
+            place = &partitions[out->partition_count++];
+            if (topic->partitions.count > 1)
+                has_memory =
+                    weir_map_put(&seen, WEIR_KEY(wanted->partition), place, NULL) == WEIR_OK;
+        }
+        *place = (struct weir_fetch_partition){
+            .topic = out->uses_topic_ids ? WEIR_NULL_SLICE : topic->topic,
+            .topic_id = topic->topic_id,
+            .partition = wanted->partition,
+            .current_leader_epoch = wanted->current_leader_epoch,
+            .fetch_offset = wanted->fetch_offset,
+            .last_fetched_epoch = wanted->last_fetched_epoch,
+            .log_start_offset = wanted->log_start_offset,
+            .bytes_max = wanted->partition_max_bytes,
+        };
+    }
+    weir_map_done(&seen);
+    return has_memory;
+}
+
 static bool collect_partitions(struct weir_call *call, struct weir_fetch_session_request *out)
 {
     const struct weir_fetch_request *request = call->body;
@@ -336,20 +370,8 @@ static bool collect_partitions(struct weir_call *call, struct weir_fetch_session
         return false;
     out->partitions = partitions;
     for (int32_t t = 0; t < request->topics.count; t++) {
-        const struct weir_fetch_request_fetch_topic *topic = &request->topics.items[t];
-        for (int32_t p = 0; p < topic->partitions.count; p++) {
-            const struct weir_fetch_request_fetch_partition *wanted = &topic->partitions.items[p];
-            partitions[out->partition_count++] = (struct weir_fetch_partition){
-                .topic = out->uses_topic_ids ? WEIR_NULL_SLICE : topic->topic,
-                .topic_id = topic->topic_id,
-                .partition = wanted->partition,
-                .current_leader_epoch = wanted->current_leader_epoch,
-                .fetch_offset = wanted->fetch_offset,
-                .last_fetched_epoch = wanted->last_fetched_epoch,
-                .log_start_offset = wanted->log_start_offset,
-                .bytes_max = wanted->partition_max_bytes,
-            };
-        }
+        if (!add_partitions(&request->topics.items[t], out, partitions))
+            return false;
     }
     return true;
 }
@@ -431,8 +453,9 @@ void weir_api_fetch(struct weir_call *call)
         weir_call_close(call);
         return;
     }
-    if (request->isolation_level != READ_UNCOMMITTED &&
-        request->isolation_level != READ_COMMITTED) {
+    bool is_isolation_known =
+        request->isolation_level == READ_UNCOMMITTED || request->isolation_level == READ_COMMITTED;
+    if (!is_isolation_known && session.partition_count > 0) {
         refuse(call, WEIR_INVALID_REQUEST);
         return;
     }

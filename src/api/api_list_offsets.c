@@ -5,7 +5,7 @@
  */
 #include "api_int.h"
 
-#include "weir/base/memory.h"
+#include "weir/base/map.h"
 #include "weir/protocol/messages/list_offsets_request.h"
 #include "weir/protocol/messages/list_offsets_response.h"
 #include "weir/runtime/task_pool.h"
@@ -19,7 +19,7 @@ enum {
     EARLIEST_PENDING_UPLOAD = -6 /* version 11 */
 };
 
-enum { READ_COMMITTED = 1 };
+enum { READ_UNCOMMITTED = 0, READ_COMMITTED = 1 };
 
 struct list_offsets {
     struct weir_task task;
@@ -103,24 +103,33 @@ static enum weir_status look_up(struct weir_call *call, struct weir_partition *p
     return WEIR_OK;
 }
 
-static int count_of(const struct weir_list_offsets_request_list_offsets_topic *topic,
-                    int32_t partition)
+static void refuse_repeated(response_partition *out)
 {
-    int count = 0;
-    for (int32_t i = 0; i < topic->partitions.count; i++)
-        count += topic->partitions.items[i].partition_index == partition;
-    return count;
+    int32_t index = out->partition_index;
+    weir_list_offsets_response_list_offsets_partition_response_init(out);
+    out->partition_index = index;
+    out->error_code = weir_code(WEIR_INVALID_REQUEST);
 }
 
-static bool is_repeated_before(const struct weir_list_offsets_request_list_offsets_topic *topic,
-                               int32_t index)
+static void fill_partition(struct weir_call *call, const struct weir_image_topic *topic,
+                           const wanted_partition *wanted, response_partition *out)
 {
-    for (int32_t i = 0; i < index; i++) {
-        if (topic->partitions.items[i].partition_index ==
-            topic->partitions.items[index].partition_index)
-            return true;
-    }
-    return false;
+    const struct weir_list_offsets_request *request = call->body;
+    weir_list_offsets_response_list_offsets_partition_response_init(out);
+    out->partition_index = wanted->partition_index;
+    int16_t since = first_version(wanted->timestamp);
+    enum weir_status status = since < 0 || call->version < since ? WEIR_UNSUPPORTED_VERSION
+                                                                 : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (request->isolation_level != READ_UNCOMMITTED && request->isolation_level != READ_COMMITTED)
+        status = WEIR_INVALID_REQUEST;
+    struct weir_partition *partition =
+        topic == NULL || status != WEIR_UNKNOWN_TOPIC_OR_PARTITION
+            ? NULL
+            : weir_replicas_find(call->api->options.replicas, topic->id, wanted->partition_index);
+    if (partition != NULL)
+        status = look_up(call, partition, wanted, out);
+    out->error_code = weir_code(status);
+    weir_partition_unref(partition);
 }
 
 static bool fill_topic(struct weir_call *call,
@@ -133,26 +142,22 @@ static bool fill_topic(struct weir_call *call,
     out->partitions.items = WEIR_CALL_ALLOC(call, response_partition, wanted->partitions.count);
     if (out->partitions.items == NULL)
         return false;
-    for (int32_t i = 0; i < wanted->partitions.count; i++) {
+    /* A partition that is asked for twice is answered once, with INVALID_REQUEST. */
+    struct weir_map seen = {0};
+    bool has_memory = true;
+    for (int32_t i = 0; i < wanted->partitions.count && has_memory; i++) {
         const wanted_partition *item = &wanted->partitions.items[i];
-        if (is_repeated_before(wanted, i))
+        response_partition *earlier = weir_map_get(&seen, WEIR_KEY(item->partition_index));
+        if (earlier != NULL) {
+            refuse_repeated(earlier);
             continue;
+        }
         response_partition *result = &out->partitions.items[out->partitions.count++];
-        weir_list_offsets_response_list_offsets_partition_response_init(result);
-        result->partition_index = item->partition_index;
-        struct weir_partition *partition =
-            topic == NULL
-                ? NULL
-                : weir_replicas_find(call->api->options.replicas, topic->id, item->partition_index);
-        enum weir_status status = WEIR_UNKNOWN_TOPIC_OR_PARTITION;
-        if (count_of(wanted, item->partition_index) > 1)
-            status = WEIR_INVALID_REQUEST;
-        else if (partition != NULL)
-            status = look_up(call, partition, item, result);
-        result->error_code = weir_code(status);
-        weir_partition_unref(partition);
+        has_memory = weir_map_put(&seen, WEIR_KEY(item->partition_index), result, NULL) == WEIR_OK;
+        fill_partition(call, topic, item, result);
     }
-    return true;
+    weir_map_done(&seen);
+    return has_memory;
 }
 
 static bool fill_response(struct list_offsets *work)

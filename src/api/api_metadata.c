@@ -8,6 +8,7 @@
 #include "api_int.h"
 #include "api_topics_int.h"
 
+#include "weir/base/map.h"
 #include "weir/protocol/messages/metadata_request.h"
 #include "weir/protocol/messages/metadata_response.h"
 
@@ -121,49 +122,60 @@ static void plan_missing(struct weir_call *call, struct metadata_plan *plan, str
         plan->creations[plan->creation_count++].name = name;
 }
 
-static bool is_named_before(const struct weir_metadata_request *request, int32_t index)
+/* From version 12 on a request that has ids names its topics by them alone, whatever names stand
+ * beside. */
+static bool uses_ids(const struct weir_call *call)
 {
-    for (int32_t i = 0; i < index; i++) {
-        if (weir_slice_equal(request->topics.items[i].name, request->topics.items[index].name) &&
-            weir_uuid_equal(request->topics.items[i].topic_id,
-                            request->topics.items[index].topic_id))
+    const struct weir_metadata_request *request = call->body;
+    for (int32_t i = 0; call->version >= 12 && i < request->topics.count; i++) {
+        if (!weir_uuid_is_zero(request->topics.items[i].topic_id))
             return true;
     }
     return false;
 }
 
+static bool add_topic(struct weir_call *call, struct metadata_plan *plan, bool by_id,
+                      const struct weir_metadata_request_metadata_request_topic *wanted)
+{
+    const struct weir_image_topic *topic =
+        by_id ? weir_image_topic_by_id(call->image, wanted->topic_id)
+              : weir_image_topic(call->image, wanted->name);
+    response_topic *out = &plan->response.topics.items[plan->response.topics.count++];
+    weir_metadata_response_metadata_response_topic_init(out);
+    if (topic != NULL)
+        return fill_topic(call, topic, out);
+    if (by_id) {
+        out->name = WEIR_NULL_SLICE;
+        out->topic_id = wanted->topic_id;
+        out->error_code = weir_code(WEIR_UNKNOWN_TOPIC_ID);
+    } else {
+        plan_missing(call, plan, wanted->name, out);
+    }
+    return true;
+}
+
 static bool named_topics(struct weir_call *call, struct metadata_plan *plan)
 {
     const struct weir_metadata_request *request = call->body;
-    struct weir_metadata_response *response = &plan->response;
     int32_t count = request->topics.count;
-    response->topics.items = WEIR_CALL_ALLOC(call, response_topic, count);
+    plan->response.topics.items = WEIR_CALL_ALLOC(call, response_topic, count);
     plan->creations = WEIR_CALL_ALLOC(call, struct weir_auto_create, count);
-    if (response->topics.items == NULL || plan->creations == NULL)
+    if (plan->response.topics.items == NULL || plan->creations == NULL)
         return false;
-    for (int32_t i = 0; i < count; i++) {
-        if (is_named_before(request, i))
+    /* Each topic once, however often it is named. */
+    struct weir_map seen = {0};
+    bool is_good = true;
+    bool by_id = uses_ids(call);
+    for (int32_t i = 0; i < count && is_good; i++) {
+        struct weir_metadata_request_metadata_request_topic *wanted = &request->topics.items[i];
+        struct weir_slice key = by_id ? WEIR_KEY(wanted->topic_id) : wanted->name;
+        if (weir_map_get(&seen, key) != NULL || (by_id && weir_uuid_is_zero(wanted->topic_id)))
             continue;
-        const struct weir_metadata_request_metadata_request_topic *wanted =
-            &request->topics.items[i];
-        bool is_by_id = weir_slice_is_null(wanted->name);
-        const struct weir_image_topic *topic =
-            is_by_id ? weir_image_topic_by_id(call->image, wanted->topic_id)
-                     : weir_image_topic(call->image, wanted->name);
-        response_topic *out = &response->topics.items[response->topics.count++];
-        weir_metadata_response_metadata_response_topic_init(out);
-        if (topic != NULL) {
-            if (!fill_topic(call, topic, out))
-                return false;
-        } else if (is_by_id) {
-            out->name = WEIR_NULL_SLICE;
-            out->topic_id = wanted->topic_id;
-            out->error_code = weir_code(WEIR_UNKNOWN_TOPIC_ID);
-        } else {
-            plan_missing(call, plan, wanted->name, out);
-        }
+        is_good = weir_map_put(&seen, key, wanted, NULL) == WEIR_OK &&
+                  add_topic(call, plan, by_id, wanted);
     }
-    return true;
+    weir_map_done(&seen);
+    return is_good;
 }
 
 static void after_creation(struct weir_call *call, struct weir_auto_create *topics, size_t count)
@@ -191,12 +203,13 @@ static void after_creation(struct weir_call *call, struct weir_auto_create *topi
 static bool is_refused(struct weir_call *call)
 {
     const struct weir_metadata_request *request = call->body;
+    bool by_id = uses_ids(call);
     for (int32_t i = 0; i < request->topics.count; i++) {
         const struct weir_metadata_request_metadata_request_topic *topic =
             &request->topics.items[i];
         bool has_id = !weir_uuid_is_zero(topic->topic_id);
         if ((call->version < 12 && (has_id || weir_slice_is_null(topic->name))) ||
-            (!has_id && weir_slice_is_null(topic->name)))
+            (!by_id && weir_slice_is_null(topic->name)))
             return true;
     }
     return false;

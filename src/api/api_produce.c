@@ -119,17 +119,19 @@ static enum weir_status produce_partition(struct weir_call *call, struct produce
                                           struct weir_slice records, response_partition *out)
 {
     const struct weir_produce_request *request = call->body;
-    if (request->acks < ACKS_ALL || request->acks > ACKS_LEADER)
-        return WEIR_INVALID_REQUIRED_ACKS;
     if (topic == NULL)
         return call->version >= 13 ? WEIR_UNKNOWN_TOPIC_ID : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
     struct weir_partition *partition =
         weir_replicas_find(call->api->options.replicas, topic->id, out->index);
     if (partition == NULL)
         return WEIR_UNKNOWN_TOPIC_OR_PARTITION;
-    enum weir_status status = may_write(call, topic)
-                                  ? append(call, produce, partition, records, out)
-                                  : WEIR_INVALID_TOPIC_EXCEPTION;
+    enum weir_status status;
+    if (request->acks < ACKS_ALL || request->acks > ACKS_LEADER)
+        status = WEIR_INVALID_REQUIRED_ACKS;
+    else if (!may_write(call, topic))
+        status = WEIR_INVALID_TOPIC_EXCEPTION;
+    else
+        status = append(call, produce, partition, records, out);
     weir_partition_unref(partition);
     return status;
 }
@@ -239,9 +241,11 @@ void weir_api_produce(struct weir_call *call)
     produce->pending = pending;
     produce->response.responses.items = topics;
     for (int32_t t = 0; t < request->topic_data.count; t++) {
-        weir_produce_response_topic_produce_response_init(&topics[t]);
-        produce->response.responses.count = t + 1;
-        if (!produce_topic(call, produce, &request->topic_data.items[t], &topics[t])) {
+        if (request->topic_data.items[t].partition_data.count == 0)
+            continue; /* nothing was asked, nothing is said */
+        response_topic *out = &topics[produce->response.responses.count++];
+        weir_produce_response_topic_produce_response_init(out);
+        if (!produce_topic(call, produce, &request->topic_data.items[t], out)) {
             for (size_t i = 0; i < produce->pending_count; i++)
                 weir_partition_unref(produce->pending[i].partition);
             weir_call_close(call);

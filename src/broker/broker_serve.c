@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "advertise_int.h"
 #include "broker_int.h"
 
 #include "weir/base/memory.h"
@@ -126,5 +127,10 @@ enum weir_status weir_broker_serve(struct weir_broker *broker, struct weir_detai
     /* Registered before the first request can arrive, so that no client sees a cluster without a
      * broker. */
     status = weir_broker_register(broker, detail);
-    return status == WEIR_OK ? weir_server_start(broker->server, detail) : status;
+    if (status == WEIR_OK)
+        status = weir_server_start(broker->server, detail);
+    if (status != WEIR_OK || broker->config->advertised_count == 0)
+        return status;
+    return weir_advertise_check(broker->pool, broker->env, broker->log, broker->config->advertised,
+                                broker->config->advertised_count);
 }

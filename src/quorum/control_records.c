@@ -26,17 +26,16 @@ static void write_leader_change(struct weir_writer *writer, const struct weir_co
     struct weir_leader_change_message_voter voter;
     weir_leader_change_message_voter_init(&voter);
     voter.voter_id = batch->options->node_id;
-    if (batch->leader_change_version >= 1)
-        voter.voter_directory_id = batch->options->directory_id;
     struct weir_leader_change_message message;
     weir_leader_change_message_init(&message);
-    message.version = batch->leader_change_version;
     message.leader_id = batch->options->node_id;
     message.voters.items = &voter;
     message.voters.count = 1;
     message.granting_voters.items = &voter;
     message.granting_voters.count = 1;
-    weir_leader_change_message_write(writer, batch->leader_change_version, &message);
+    /* Version 1 has the voters' directories, but Apache Kafka 4.3.0 reads every LeaderChange as
+     * version 0, also in a dynamic quorum, and does not start on another. */
+    weir_leader_change_message_write(writer, 0, &message);
 }
 
 static void write_snapshot_header(struct weir_writer *writer,

@@ -25,7 +25,6 @@ struct weir_control_batch {
     bool kraft_version; /* version 1 */
     bool voters;        /* the single voter in options */
     bool snapshot_footer;
-    int16_t leader_change_version;
     const struct weir_quorum_options *options;
 };
 

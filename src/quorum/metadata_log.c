@@ -388,7 +388,6 @@ enum weir_status weir_quorum_lead(struct weir_quorum *quorum, struct weir_detail
         .epoch = quorum->epoch,
         .timestamp_ms = weir_env_wall_ms(quorum->options.env),
         .leader_change = true,
-        .leader_change_version = kraft_version > 0 ? 1 : 0,
         .kraft_version = with_voters,
         .voters = with_voters,
         .options = &quorum->options,

@@ -2,8 +2,9 @@
 #include "false_disk.h"
 
 #include "weir/base/assert.h"
-#include "weir/base/memory.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SECTOR_BYTES = 512 };
@@ -17,31 +18,159 @@ uint64_t false_random(uint64_t *seed)
     return z ^ (z >> 31);
 }
 
-void false_bytes_resize(struct false_bytes *bytes, size_t size)
+static void *must(void *memory)
 {
-    if (size > bytes->capacity) {
-        uint8_t *grown = weir_grow(bytes->data, &bytes->capacity, size, 1);
-        WEIR_ASSERT(grown != NULL);
-        bytes->data = grown;
+    if (memory == NULL) {
+        (void)fputs("false disk: out of memory\n", stderr);
+        exit(1);
     }
+    return memory;
+}
+
+void *false_disk_alloc(size_t size)
+{
+    return must(calloc(1, size == 0 ? 1 : size));
+}
+
+void *false_disk_grow(void *array, size_t *capacity, size_t needed, size_t element_bytes)
+{
+    if (needed <= *capacity)
+        return array;
+    size_t bigger = *capacity == 0 ? 8 : *capacity;
+    while (bigger < needed)
+        bigger *= 2;
+    array = must(realloc(array, bigger * element_bytes));
+    *capacity = bigger;
+    return array;
+}
+
+/* New bytes are zeros. */
+static void resize(struct false_bytes *bytes, size_t size)
+{
+    bytes->data = false_disk_grow(bytes->data, &bytes->capacity, size, 1);
     if (size > bytes->size)
         memset(bytes->data + bytes->size, 0, size - bytes->size);
     bytes->size = size;
 }
 
-void false_bytes_copy(struct false_bytes *to, const struct false_bytes *from)
+static void put_bytes(struct false_bytes *bytes, uint64_t pos, const void *data, size_t size)
 {
-    false_bytes_resize(to, from->size);
-    if (from->size > 0)
-        memcpy(to->data, from->data, from->size);
+    if (size == 0)
+        return;
+    if (pos + size > bytes->size)
+        resize(bytes, (size_t)pos + size);
+    memcpy(bytes->data + pos, data, size);
+}
+
+static void copy_bytes(struct false_bytes *to, const struct false_bytes *from)
+{
+    resize(to, 0);
+    put_bytes(to, 0, from->data, from->size);
+}
+
+/* ---- Files ---- */
+
+static uint64_t bytes_of(const struct false_node *node)
+{
+    return node->reserved_bytes > node->now.size ? node->reserved_bytes : node->now.size;
+}
+
+static void recount(struct false_disk *disk, const struct false_node *node, uint64_t before)
+{
+    disk->used_bytes = disk->used_bytes - before + bytes_of(node);
+}
+
+static void clear_edits(struct false_node *node)
+{
+    for (size_t i = 0; i < node->edit_count; i++)
+        free(node->edits[i].data);
+    node->edit_count = 0;
+}
+
+static void add_edit(struct false_node *node, uint64_t file_pos, const void *data, size_t size)
+{
+    node->edits = false_disk_grow(node->edits, &node->edit_capacity, node->edit_count + 1,
+                                  sizeof(*node->edits));
+    struct false_edit *edit = &node->edits[node->edit_count++];
+    *edit = (struct false_edit){.file_pos = file_pos, .size = size};
+    if (data != NULL) {
+        edit->data = false_disk_alloc(size);
+        memcpy(edit->data, data, size);
+    }
+}
+
+size_t false_node_read(const struct false_node *node, void *into, size_t size, uint64_t file_pos)
+{
+    if (file_pos >= node->now.size)
+        return 0;
+    size_t left = node->now.size - (size_t)file_pos;
+    size_t count = size < left ? size : left;
+    if (count > 0)
+        memcpy(into, node->now.data + file_pos, count);
+    return count;
+}
+
+enum weir_status false_node_write(struct false_disk *disk, struct false_node *node,
+                                  struct weir_slice bytes, uint64_t file_pos)
+{
+    uint64_t before = bytes_of(node);
+    uint64_t room = disk->capacity > disk->used_bytes ? disk->capacity - disk->used_bytes : 0;
+    uint64_t end_max = room > UINT64_MAX - before ? UINT64_MAX : before + room;
+    size_t size = bytes.size;
+    if (file_pos + size > end_max)
+        size = file_pos < end_max ? (size_t)(end_max - file_pos) : 0;
+    if (size > 0) {
+        add_edit(node, file_pos, bytes.data, size);
+        put_bytes(&node->now, file_pos, bytes.data, size);
+        recount(disk, node, before);
+    }
+    return size == bytes.size ? WEIR_OK : WEIR_NO_SPACE;
+}
+
+void false_node_truncate(struct false_disk *disk, struct false_node *node, uint64_t size_bytes)
+{
+    uint64_t before = bytes_of(node);
+    add_edit(node, size_bytes, NULL, 0);
+    resize(&node->now, (size_t)size_bytes);
+    node->reserved_bytes = 0;
+    recount(disk, node, before);
+}
+
+enum weir_status false_node_reserve(struct false_disk *disk, struct false_node *node,
+                                    uint64_t end_pos)
+{
+    uint64_t before = bytes_of(node);
+    if (end_pos <= before)
+        return WEIR_OK;
+    if (disk->used_bytes > disk->capacity || end_pos - before > disk->capacity - disk->used_bytes)
+        return WEIR_NO_SPACE;
+    node->reserved_bytes = end_pos;
+    recount(disk, node, before);
+    return WEIR_OK;
+}
+
+void false_node_sync(struct false_node *node)
+{
+    for (size_t i = 0; i < node->edit_count; i++) {
+        const struct false_edit *edit = &node->edits[i];
+        if (edit->data == NULL)
+            resize(&node->durable, (size_t)edit->file_pos);
+        else
+            put_bytes(&node->durable, edit->file_pos, edit->data, edit->size);
+    }
+    clear_edits(node);
+}
+
+void false_node_fail_sync(struct false_node *node)
+{
+    clear_edits(node);
 }
 
 /* ---- Nodes and entries ---- */
 
 struct false_node *false_disk_new_node(struct false_disk *disk, bool is_directory)
 {
-    struct false_node *node = weir_calloc(1, sizeof(*node));
-    WEIR_ASSERT(node != NULL);
+    struct false_node *node = false_disk_alloc(sizeof(*node));
     node->is_directory = is_directory;
     weir_list_push_back(&disk->nodes, &node->all_node);
     return node;
@@ -55,19 +184,21 @@ void false_disk_ref(struct false_node *node)
 static void free_entries(struct false_entries *entries)
 {
     for (size_t i = 0; i < entries->count; i++)
-        weir_free(entries->items[i].name);
-    weir_free(entries->items);
+        free(entries->items[i].name);
+    free(entries->items);
     *entries = (struct false_entries){0};
 }
 
 static void free_node(struct false_node *node)
 {
     weir_list_remove(&node->all_node);
-    weir_free(node->now.data);
-    weir_free(node->durable.data);
+    clear_edits(node);
+    free(node->edits);
+    free(node->now.data);
+    free(node->durable.data);
     free_entries(&node->entries_now);
     free_entries(&node->entries_durable);
-    weir_free(node);
+    free(node);
 }
 
 void false_disk_unref(struct false_disk *disk, struct false_node *node)
@@ -83,10 +214,37 @@ void false_disk_unref(struct false_disk *disk, struct false_node *node)
     free_node(node);
 }
 
+static void live_ref(struct false_node *node)
+{
+    node->live_refs++;
+}
+
+static void live_unref(struct false_disk *disk, struct false_node *node)
+{
+    WEIR_ASSERT(node->live_refs > 0);
+    if (--node->live_refs > 0)
+        return;
+    disk->used_bytes -= bytes_of(node);
+    node->reserved_bytes = 0;
+    resize(&node->now, 0);
+}
+
+void false_disk_hold(struct false_node *node)
+{
+    false_disk_ref(node);
+    live_ref(node);
+}
+
+void false_disk_drop(struct false_disk *disk, struct false_node *node, bool is_from_before_crash)
+{
+    if (!is_from_before_crash)
+        live_unref(disk, node);
+    false_disk_unref(disk, node);
+}
+
 static char *copy_name(const char *name, size_t size)
 {
-    char *copy = weir_calloc(1, size + 1);
-    WEIR_ASSERT(copy != NULL);
+    char *copy = false_disk_alloc(size + 1);
     memcpy(copy, name, size);
     return copy;
 }
@@ -112,17 +270,15 @@ static void put_entry(struct false_disk *disk, struct false_entries *entries, co
         if (target != NULL) {
             entries->items[i].target = target;
         } else {
-            weir_free(entries->items[i].name);
+            free(entries->items[i].name);
             memmove(&entries->items[i], &entries->items[i + 1],
                     (entries->count - i - 1) * sizeof(entries->items[0]));
             entries->count--;
         }
         false_disk_unref(disk, old);
     } else if (target != NULL) {
-        struct false_entry *grown = weir_grow(entries->items, &entries->capacity,
-                                              entries->count + 1, sizeof(*entries->items));
-        WEIR_ASSERT(grown != NULL);
-        entries->items = grown;
+        entries->items = false_disk_grow(entries->items, &entries->capacity, entries->count + 1,
+                                         sizeof(*entries->items));
         entries->items[entries->count++] =
             (struct false_entry){.name = copy_name(name, size), .target = target};
     }
@@ -176,8 +332,19 @@ static void apply(struct false_disk *disk, const struct false_change *change, bo
 {
     for (size_t i = 0; i < change->set_count; i++) {
         const struct false_entry_set *set = &change->sets[i];
-        put_entry(disk, durably ? &set->dir->entries_durable : &set->dir->entries_now, set->name,
-                  strlen(set->name), set->target);
+        size_t size = strlen(set->name);
+        if (durably) {
+            put_entry(disk, &set->dir->entries_durable, set->name, size, set->target);
+            continue;
+        }
+        struct false_entries *entries = &set->dir->entries_now;
+        size_t found = find_entry(entries, set->name, size);
+        struct false_node *old = found < entries->count ? entries->items[found].target : NULL;
+        if (set->target != NULL)
+            live_ref(set->target);
+        if (old != NULL)
+            live_unref(disk, old);
+        put_entry(disk, entries, set->name, size, set->target);
     }
 }
 
@@ -185,19 +352,17 @@ static void free_change(struct false_disk *disk, struct false_change *change)
 {
     weir_list_remove(&change->node);
     for (size_t i = 0; i < change->set_count; i++) {
-        weir_free(change->sets[i].name);
+        free(change->sets[i].name);
         if (change->sets[i].target != NULL)
             false_disk_unref(disk, change->sets[i].target);
         false_disk_unref(disk, change->sets[i].dir);
     }
-    weir_free(change);
+    free(change);
 }
 
 static struct false_change *new_change(void)
 {
-    struct false_change *change = weir_calloc(1, sizeof(*change));
-    WEIR_ASSERT(change != NULL);
-    return change;
+    return false_disk_alloc(sizeof(struct false_change));
 }
 
 void false_disk_set_entry(struct false_disk *disk, struct false_node *dir, const char *name,
@@ -220,47 +385,122 @@ void false_disk_rename(struct false_disk *disk, struct false_node *from_dir, con
     apply(disk, change, false);
 }
 
-static bool concerns(const struct false_change *change, const struct false_node *dir)
-{
-    for (size_t i = 0; i < change->set_count; i++) {
-        if (change->sets[i].dir == dir)
-            return true;
-    }
-    return false;
-}
-
+/* A rename between two directories binds their journals: what came before it in the other one goes
+ * along. */
 void false_disk_sync_dir(struct false_disk *disk, struct false_node *dir)
 {
+    WEIR_LIST_FOREACH(node, &disk->nodes) {
+        WEIR_LIST_ENTRY(node, struct false_node, all_node)->is_syncing = false;
+    }
+    dir->is_syncing = true;
+    for (struct weir_list *node = disk->changes.prev; node != &disk->changes; node = node->prev) {
+        struct false_change *change = WEIR_LIST_ENTRY(node, struct false_change, node);
+        bool is_due = false;
+        for (size_t i = 0; i < change->set_count; i++)
+            is_due = is_due || change->sets[i].dir->is_syncing;
+        for (size_t i = 0; is_due && i < change->set_count; i++)
+            change->sets[i].dir->is_syncing = true;
+        change->is_due = is_due;
+    }
     struct weir_list *next;
     for (struct weir_list *node = disk->changes.next; node != &disk->changes; node = next) {
         struct false_change *change = WEIR_LIST_ENTRY(node, struct false_change, node);
         next = node->next;
-        if (concerns(change, dir)) {
+        if (change->is_due) {
             apply(disk, change, true);
             free_change(disk, change);
         }
     }
 }
 
+bool false_disk_contains(const struct false_node *dir, const struct false_node *node)
+{
+    if (dir == node)
+        return true;
+    for (size_t i = 0; i < dir->entries_now.count; i++) {
+        if (false_disk_contains(dir->entries_now.items[i].target, node))
+            return true;
+    }
+    return false;
+}
+
 /* ---- Bad days ---- */
 
-static void tear(struct false_node *node, uint64_t *seed)
+/* How many of count things happened: often all or none, for these are the ends of the story. */
+static size_t random_prefix(uint64_t *seed, size_t count)
 {
-    struct false_bytes *now = &node->now;
-    const struct false_bytes *old = &node->durable;
-    struct false_bytes torn = {0};
-    size_t low = now->size < old->size ? now->size : old->size;
-    size_t high = now->size < old->size ? old->size : now->size;
-    false_bytes_resize(&torn, low + false_random(seed) % (high - low + 1));
-    for (size_t at = 0; at < torn.size; at += SECTOR_BYTES) {
-        const struct false_bytes *from = false_random(seed) % 2 == 0 ? now : old;
-        size_t size = torn.size - at < SECTOR_BYTES ? torn.size - at : SECTOR_BYTES;
-        if (at < from->size)
-            memcpy(torn.data + at, from->data + at,
-                   size < from->size - at ? size : from->size - at);
+    uint64_t kind = false_random(seed) % 4;
+    if (kind == 0)
+        return 0;
+    if (kind == 1)
+        return count;
+    return (size_t)(false_random(seed) % (count + 1));
+}
+
+/* The part of a write that falls into one sector. */
+static void apply_to_sector(struct false_bytes *bytes, const struct false_edit *edit,
+                            uint64_t sector)
+{
+    uint64_t from = sector * SECTOR_BYTES;
+    uint64_t to = from + SECTOR_BYTES;
+    uint64_t edit_end = edit->file_pos + edit->size;
+    if (edit->file_pos > from)
+        from = edit->file_pos;
+    if (edit_end < to)
+        to = edit_end;
+    put_bytes(bytes, from, edit->data + (from - edit->file_pos), (size_t)(to - from));
+}
+
+static uint64_t torn_size(const struct false_node *node, size_t cut)
+{
+    uint64_t size = node->durable.size;
+    for (size_t i = 0; i < cut; i++) {
+        const struct false_edit *edit = &node->edits[i];
+        if (edit->data == NULL)
+            size = edit->file_pos;
+        else if (edit->file_pos + edit->size > size)
+            size = edit->file_pos + edit->size;
     }
-    weir_free(now->data);
-    *now = torn;
+    return size;
+}
+
+static void tear_edit(struct false_bytes *torn, const struct false_node *node, size_t i,
+                      size_t size_cut, uint64_t base)
+{
+    const struct false_edit *edit = &node->edits[i];
+    if (edit->data == NULL) {
+        size_t was = torn->size;
+        if (i < size_cut && edit->file_pos < was) {
+            resize(torn, (size_t)edit->file_pos);
+            resize(torn, was);
+        }
+        return;
+    }
+    uint64_t last = (edit->file_pos + edit->size - 1) / SECTOR_BYTES;
+    for (uint64_t sector = edit->file_pos / SECTOR_BYTES; sector <= last; sector++) {
+        /* The same number for each edit of this sector: it has seen the first so many. */
+        uint64_t seed = base ^ (sector * 0x2545f4914f6cdd1du);
+        if (i < random_prefix(&seed, node->edit_count))
+            apply_to_sector(torn, edit, sector);
+    }
+}
+
+/* Leaves in durable what the disk holds. */
+static void tear(struct false_node *node, bool is_garbling, uint64_t *seed)
+{
+    struct false_bytes *torn = &node->durable;
+    size_t size_cut = random_prefix(seed, node->edit_count);
+    uint64_t size = torn_size(node, size_cut);
+    uint64_t base = false_random(seed);
+    size_t grown_from = torn->size;
+    if (size > torn->size)
+        resize(torn, (size_t)size);
+    for (size_t at = grown_from; is_garbling && at < torn->size; at++)
+        torn->data[at] = (uint8_t)false_random(seed);
+    for (size_t i = 0; i < node->edit_count; i++)
+        tear_edit(torn, node, i, size_cut, base);
+    resize(torn, (size_t)size);
+    clear_edits(node);
 }
 
 static void copy_entries(struct false_disk *disk, struct false_entries *to,
@@ -276,73 +516,80 @@ static void copy_entries(struct false_disk *disk, struct false_entries *to,
     *to = copy;
 }
 
-static void lose_names(struct false_disk *disk, enum false_loss loss, uint64_t *seed)
+/* Either one journal holds the changes of all directories, as in most file systems, or each has its
+ * own. */
+static void choose_cuts(struct false_disk *disk, enum false_loss loss, uint64_t *seed)
 {
     size_t count = 0;
     WEIR_LIST_FOREACH(node, &disk->changes) {
         count++;
     }
-    size_t kept = 0;
-    if (loss == FALSE_LOSS_PROCESS)
-        kept = count;
-    else if (loss == FALSE_LOSS_TORN)
-        kept = false_random(seed) % (count + 1);
-    while (!weir_list_is_empty(&disk->changes)) {
+    bool is_one_journal = false_random(seed) % 2 == 0;
+    size_t cut = random_prefix(seed, count);
+    WEIR_LIST_FOREACH(node, &disk->nodes) {
+        struct false_node *dir = WEIR_LIST_ENTRY(node, struct false_node, all_node);
+        dir->cut = is_one_journal ? cut : random_prefix(seed, count);
+        if (loss == FALSE_LOSS_ALL)
+            dir->cut = 0;
+    }
+}
+
+static void lose_names(struct false_disk *disk, enum false_loss loss, uint64_t *seed)
+{
+    choose_cuts(disk, loss, seed);
+    for (size_t i = 0; !weir_list_is_empty(&disk->changes); i++) {
         struct false_change *change =
             WEIR_LIST_ENTRY(disk->changes.next, struct false_change, node);
-        if (kept > 0) {
+        bool has_happened = true;
+        for (size_t j = 0; j < change->set_count; j++)
+            has_happened = has_happened && i < change->sets[j].dir->cut;
+        if (has_happened)
             apply(disk, change, true);
-            kept--;
-        }
         free_change(disk, change);
+    }
+}
+
+/* From the root down, so that a directory that is lost takes its content with it. */
+static void come_back(struct false_disk *disk, struct false_node *dir)
+{
+    copy_entries(disk, &dir->entries_now, &dir->entries_durable);
+    for (size_t i = 0; i < dir->entries_now.count; i++) {
+        if (dir->entries_now.items[i].target->is_directory)
+            come_back(disk, dir->entries_now.items[i].target);
+    }
+}
+
+static void count_names(struct false_disk *disk, struct false_node *dir)
+{
+    for (size_t i = 0; i < dir->entries_now.count; i++) {
+        struct false_node *node = dir->entries_now.items[i].target;
+        if (node->live_refs++ == 0)
+            disk->used_bytes += bytes_of(node);
+        if (node->is_directory)
+            count_names(disk, node);
     }
 }
 
 void false_disk_crash(struct false_disk *disk, enum false_loss loss, uint64_t *seed)
 {
-    if (loss == FALSE_LOSS_PROCESS) {
-        WEIR_LIST_FOREACH(node, &disk->nodes) {
-            WEIR_LIST_ENTRY(node, struct false_node, all_node)->locker = NULL;
-        }
-        return;
-    }
     WEIR_LIST_FOREACH(node, &disk->nodes) {
         struct false_node *file = WEIR_LIST_ENTRY(node, struct false_node, all_node);
         file->locker = NULL;
-        file->has_failed_sync = false;
-        if (file->is_directory)
+        file->live_refs = 0;
+        if (loss == FALSE_LOSS_PROCESS || file->is_directory)
             continue;
         if (loss == FALSE_LOSS_TORN)
-            tear(file, seed);
-        else
-            false_bytes_copy(&file->now, &file->durable);
-        false_bytes_copy(&file->durable, &file->now);
+            tear(file, disk->is_garbling, seed);
+        clear_edits(file);
+        copy_bytes(&file->now, &file->durable);
+        file->reserved_bytes = 0;
     }
-    lose_names(disk, loss, seed);
-    /* From the root down, so that a directory that is lost takes its content with it.  Each copy
-     * may free nodes, hence the list is walked anew by reachability. */
-    struct false_node *stack[64];
-    size_t depth = 0;
-    stack[depth++] = disk->root;
-    while (depth > 0) {
-        struct false_node *dir = stack[--depth];
-        copy_entries(disk, &dir->entries_now, &dir->entries_durable);
-        for (size_t i = 0; i < dir->entries_now.count; i++) {
-            if (!dir->entries_now.items[i].target->is_directory)
-                continue;
-            WEIR_ASSERT(depth < sizeof(stack) / sizeof(stack[0]));
-            stack[depth++] = dir->entries_now.items[i].target;
-        }
+    if (loss != FALSE_LOSS_PROCESS) {
+        lose_names(disk, loss, seed);
+        come_back(disk, disk->root);
     }
-}
-
-uint64_t false_disk_used(const struct false_disk *disk)
-{
-    uint64_t used = 0;
-    WEIR_LIST_FOREACH(node, &disk->nodes) {
-        used += WEIR_LIST_ENTRY(node, struct false_node, all_node)->now.size;
-    }
-    return used;
+    disk->used_bytes = 0;
+    count_names(disk, disk->root);
 }
 
 void false_disk_init(struct false_disk *disk)
@@ -352,6 +599,7 @@ void false_disk_init(struct false_disk *disk)
     weir_list_init(&disk->changes);
     disk->root = false_disk_new_node(disk, true);
     false_disk_ref(disk->root);
+    disk->root->live_refs = 1;
 }
 
 void false_disk_done(struct false_disk *disk)

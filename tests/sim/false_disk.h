@@ -19,6 +19,7 @@ struct false_change {
         struct false_node *target;
     } sets[2];
     size_t set_count;
+    bool is_due; /* while its directory is synced */
 };
 
 struct false_bytes {
@@ -38,15 +39,30 @@ struct false_entries {
     size_t capacity;
 };
 
+/* A write that is not durable yet, or with data == NULL a truncation to file_pos. */
+struct false_edit {
+    uint64_t file_pos;
+    size_t size;
+    uint8_t *data;
+};
+
 struct false_node {
     struct weir_list all_node;
-    size_t refs; /* entries (now and durable), changes, open files */
+    size_t refs;      /* entries (now and durable), changes, open files */
+    size_t live_refs; /* entries now, files open since the last crash: without any, a file's bytes
+                         are free again */
     bool is_directory;
-    bool has_failed_sync;
+    bool is_syncing;
     struct weir_file *locker;
     int64_t modified_ms;
     struct false_bytes now;
     struct false_bytes durable;
+    struct false_edit *edits; /* durable and all of them, in order, make now, but for what failed
+                                 syncs have dropped */
+    size_t edit_count;
+    size_t edit_capacity;
+    uint64_t reserved_bytes;
+    size_t cut; /* names, at a power loss: changes from this one on did not happen here */
     struct false_entries entries_now;
     struct false_entries entries_durable;
 };
@@ -56,12 +72,13 @@ struct false_disk {
     struct weir_list changes; /* names not durable yet, in order */
     struct false_node *root;
     uint64_t capacity;
+    uint64_t used_bytes; /* the larger of size and reservation of each file with live_refs */
+    bool is_garbling;
 };
 
 void false_disk_init(struct false_disk *disk);
 void false_disk_done(struct false_disk *disk);
 void false_disk_crash(struct false_disk *disk, enum false_loss loss, uint64_t *seed);
-uint64_t false_disk_used(const struct false_disk *disk);
 
 /* The node at path, or NULL.  With out_dir and out_name: the directory that holds it (NULL when
  * that is absent) and the last part of the path, which points into it. */
@@ -71,6 +88,9 @@ struct false_node *false_disk_find(struct false_disk *disk, const char *path,
 /* A new node without a name, refs 0. */
 struct false_node *false_disk_new_node(struct false_disk *disk, bool is_directory);
 void false_disk_ref(struct false_node *node);
+/* An open file. */
+void false_disk_hold(struct false_node *node);
+void false_disk_drop(struct false_disk *disk, struct false_node *node, bool is_from_before_crash);
 void false_disk_unref(struct false_disk *disk, struct false_node *node);
 
 /* Names change at once and are noted as not durable.  rename passes both sets. */
@@ -81,7 +101,22 @@ void false_disk_rename(struct false_disk *disk, struct false_node *from_dir, con
                        struct false_node *target);
 void false_disk_sync_dir(struct false_disk *disk, struct false_node *dir);
 
-void false_bytes_resize(struct false_bytes *bytes, size_t size);
-void false_bytes_copy(struct false_bytes *to, const struct false_bytes *from);
+/* Whether node is dir or somewhere below it. */
+bool false_disk_contains(const struct false_node *dir, const struct false_node *node);
+
+size_t false_node_read(const struct false_node *node, void *into, size_t size, uint64_t file_pos);
+/* Writes as much as there is room for; NO_SPACE when that was not all. */
+enum weir_status false_node_write(struct false_disk *disk, struct false_node *node,
+                                  struct weir_slice bytes, uint64_t file_pos);
+void false_node_truncate(struct false_disk *disk, struct false_node *node, uint64_t size_bytes);
+enum weir_status false_node_reserve(struct false_disk *disk, struct false_node *node,
+                                    uint64_t end_pos);
+void false_node_sync(struct false_node *node);
+/* A sync that failed: what was waiting never becomes durable. */
+void false_node_fail_sync(struct false_node *node);
+
+/* The C library's own memory, zeroed; ends the test when it is out. */
+void *false_disk_alloc(size_t size);
+void *false_disk_grow(void *array, size_t *capacity, size_t needed, size_t element_bytes);
 
 uint64_t false_random(uint64_t *seed);

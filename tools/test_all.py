@@ -114,8 +114,7 @@ def sources():
 
 def cppcheck(table):
     step(table, 'cppcheck', ['cppcheck', '--quiet', '-j', JOBS, '--enable=warning,portability', '--inline-suppr', '--std=c11',
-                             '--error-exitcode=1', '--suppress=missingInclude', '--suppress=missingIncludeSystem',
-                             '-I', 'include', *map(os.path.relpath, sources())])
+                             '--error-exitcode=1', '--suppressions-list=tests/lint/cppcheck.txt', '-I', 'include', *(os.path.relpath(path, ROOT) for path in sources())])
 
 
 def newest_first(paths):

@@ -113,6 +113,7 @@ def create_topics(address, topics):
     for name, error, message in reader.array(lambda: (reader.text(), reader.take('h'), reader.text())):
         if error not in (0, 36):
             raise WireError('creating %s: error %d %s' % (name, error, message))
+    why = ''
     for _ in range(600):
         found = metadata(address, list(topics))['topics']
         if all(found[name]['error'] == 0 and len(found[name]['partitions']) == count and
@@ -122,10 +123,10 @@ def create_topics(address, topics):
                 for name, (count, _) in topics.items():
                     offsets(address, name, count)
                 return
-            except WireError:
-                pass
+            except WireError as error:
+                why = str(error)
         threading.Event().wait(0.05)
-    raise WireError('topics did not become ready: %s' % ', '.join(topics))
+    raise WireError('topics did not become ready: %s %s' % (', '.join(topics), why))
 
 
 def create_topic(address, name, partitions, **configs):

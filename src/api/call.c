@@ -58,7 +58,11 @@ void weir_call_close(struct weir_call *call)
 {
     struct weir_request *request = call->request;
     forget(call);
-    weir_request_close(request, "the request cannot be answered");
+    if (request->is_cancelled)
+        weir_request_done_without_response(
+            request); /* the client is gone: nobody is refused anything */
+    else
+        weir_request_close(request, "the request cannot be answered");
 }
 
 /* ---- Waiting ---- */

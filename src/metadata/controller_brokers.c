@@ -3,10 +3,12 @@
 /*
  * The life of a broker in the cluster, as a single-node Apache Kafka 4.3.0 writes it:
  *
- *   register   RegisterBroker (fenced), BrokerRegistrationChange v3 (no cordoned directories)
- *   unfence    BrokerRegistrationChange, then a leader for each partition that waits for this
- * broker shutdown   BrokerRegistrationChange (in controlled shutdown), its partitions given to
- * others or put offline, BrokerRegistrationChange (fenced)
+ * register: RegisterBroker (fenced), BrokerRegistrationChange v3 (no cordoned directories)
+ *
+ * unfence: BrokerRegistrationChange, then a leader for each partition that waits for this broker
+ *
+ * shutdown: BrokerRegistrationChange (in controlled shutdown), its partitions given to others or
+ * put offline, BrokerRegistrationChange (fenced)
  *
  * A partition that this broker alone has goes offline with an empty ISR and the broker in the ELR
  * (KIP-966), and comes back clean.  After an unclean stop it is still led by this broker in the

@@ -5,10 +5,14 @@
  * Inside the controller.
  *
  * C1  Decisions are made on `image`, which holds everything decided so far, durable or not; readers
- * see the published one, which is durable. C2  All of this belongs to the controller's thread (the
- * task that runs), but the fields under `lock`. C3  An operation is decided completely or not at
- * all: its records are appended as one batch, except those of brokers coming and going, each of
- * whose records is right by itself.
+ * see the published one, which is durable.
+ *
+ * C2  All of this belongs to the controller's thread (the task that runs), but the fields under
+ * `lock`.
+ *
+ * C3  An operation is decided completely or not at all: its records are appended as one batch,
+ * except those of brokers coming and going and of elections, each of whose records is right by
+ * itself.
  */
 
 #include "image_write.h"

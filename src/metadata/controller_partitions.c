@@ -4,8 +4,9 @@
  * Changes to partitions that exist: elections, reassignments, in-sync sets.
  *
  * E1  A leader is an active broker (unfenced, not shutting down) of the replica set, and in the
- * ISR; with an empty ISR, in the ELR; else it is an unclean election. E2  A record that names a
- * leader raises the leader epoch, also when the leader stays.
+ * ISR; with an empty ISR, in the ELR; else it is an unclean election.
+ *
+ * E2  A record that names a leader raises the leader epoch, also when the leader stays.
  */
 
 #include "controller_int.h"

@@ -5,10 +5,13 @@
  * How an image is made.
  *
  * I1  Nodes and tables are immutable once they are in a published image.
+ *
  * I2  A table is an array of nodes sorted by key, bytewise.  Tables and nodes are
  * reference-counted, so an image that changes one topic shares all other topics, and all other
- * tables, with the one before. I3  A node is one block of memory: its lists and strings lie behind
- * it (topics excepted, which share partitions).
+ * tables, with the one before.
+ *
+ * I3  A node is one block of memory: its lists and strings lie behind it (topics excepted, which
+ * share partitions).
  */
 
 #include "weir/metadata/image.h"

@@ -113,6 +113,13 @@ struct packed_tables {
     struct weir_image_feature_range *features;
 };
 
+static int compare_features(const void *a, const void *b)
+{
+    return weir_slice_compare(((const struct weir_image_feature_range *)a)->name,
+                              ((const struct weir_image_feature_range *)b)->name);
+}
+
+/* Features are a set: sorted, so that equal states have equal images. */
 static struct packed_tables pack_tables(struct packer *packer,
                                         const struct weir_image_endpoint *endpoints,
                                         size_t endpoint_count,
@@ -122,6 +129,8 @@ static struct packed_tables pack_tables(struct packer *packer,
     struct packed_tables packed;
     packed.endpoints = pack(packer, endpoints, endpoint_count * sizeof(*endpoints));
     packed.features = pack(packer, features, feature_count * sizeof(*features));
+    if (feature_count > 1)
+        qsort(packed.features, feature_count, sizeof(*features), compare_features);
     return packed;
 }
 

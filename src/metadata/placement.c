@@ -4,11 +4,14 @@
  * Striped placement, Apache Kafka's rule for replicas of new partitions:
  *
  * S1  A partition has at most one replica on a broker.
+ *
  * S2  The first replica is on an unfenced broker; fenced ones are used only when no unfenced is
- * left. S3  Replicas go to the racks in turn, and inside a rack to its brokers in turn; the start
- * moves on by one with each partition, from a random place, so that leaders and followers spread
- * over all. S4  A broker in controlled shutdown, or with all its log directories cordoned, gets
- * nothing.
+ * left.
+ *
+ * S3  Replicas go to the racks in turn, and inside a rack to its brokers in turn, leaders and
+ * followers each by a turn of their own, from a random place: both spread over all.
+ *
+ * S4  A broker in controlled shutdown, or with all its log directories cordoned, gets nothing.
  */
 
 #include "controller_int.h"
@@ -26,9 +29,9 @@ struct rack {
     size_t first;
     size_t unfenced_count;
     size_t fenced_count;
-    size_t start;         /* S3 */
-    size_t unfenced_used; /* in the present partition */
-    size_t fenced_used;
+    size_t leader_turn; /* S3: whose turn it is to lead, to follow, to be the last resort */
+    size_t follower_turn;
+    size_t fenced_turn;
 };
 
 static bool takes_replicas(const struct weir_image_broker *broker)
@@ -75,31 +78,36 @@ static size_t make_racks(const struct candidate *candidates, size_t count, struc
     return rack_count;
 }
 
-static bool take_unfenced(struct rack *rack, const struct candidate *candidates, int32_t *out)
+/* The next in turn of a run of candidates that has no replica of the partition yet (S1). */
+static bool take(const struct candidate *run, size_t count, size_t *turn, int32_t *placed,
+                 int16_t placed_count)
 {
-    if (rack->unfenced_used == rack->unfenced_count)
-        return false;
-    *out =
-        candidates[rack->first + (rack->start + rack->unfenced_used++) % rack->unfenced_count].id;
-    return true;
+    struct weir_i32_list taken = {.items = placed, .count = (size_t)placed_count};
+    for (size_t i = 0; i < count; i++) {
+        int32_t id = run[(*turn + i) % count].id;
+        if (weir_i32_list_contains(taken, id))
+            continue;
+        *turn += i + 1;
+        placed[placed_count] = id;
+        return true;
+    }
+    return false;
 }
 
-static bool take_fenced(struct rack *rack, const struct candidate *candidates, int32_t *out)
+static bool take_from_rack(struct rack *rack, const struct candidate *candidates,
+                           bool is_last_resort, int32_t *placed, int16_t placed_count)
 {
-    if (rack->fenced_used == rack->fenced_count)
-        return false;
-    size_t first = rack->first + rack->unfenced_count;
-    *out = candidates[first + (rack->start + rack->fenced_used++) % rack->fenced_count].id;
-    return true;
+    const struct candidate *run = candidates + rack->first;
+    if (is_last_resort)
+        return take(run + rack->unfenced_count, rack->fenced_count, &rack->fenced_turn, placed,
+                    placed_count);
+    size_t *turn = placed_count == 0 ? &rack->leader_turn : &rack->follower_turn;
+    return take(run, rack->unfenced_count, turn, placed, placed_count);
 }
 
 static void place_partition(struct rack *racks, size_t rack_count, size_t first_rack,
                             const struct candidate *candidates, int16_t wanted, int32_t *out)
 {
-    for (size_t i = 0; i < rack_count; i++) {
-        racks[i].unfenced_used = 0;
-        racks[i].fenced_used = 0;
-    }
     int16_t placed = 0;
     for (int is_last_resort = 0; is_last_resort < 2; is_last_resort++) {
         bool found = true;
@@ -107,15 +115,12 @@ static void place_partition(struct rack *racks, size_t rack_count, size_t first_
             found = false;
             for (size_t i = 0; i < rack_count && placed < wanted; i++) {
                 struct rack *rack = &racks[(first_rack + i) % rack_count];
-                bool taken = is_last_resort ? take_fenced(rack, candidates, &out[placed])
-                                            : take_unfenced(rack, candidates, &out[placed]);
+                bool taken = take_from_rack(rack, candidates, is_last_resort != 0, out, placed);
                 placed = (int16_t)(placed + taken);
                 found = found || taken;
             }
         }
     }
-    for (size_t i = 0; i < rack_count; i++)
-        racks[i].start++;
 }
 
 static struct weir_controller_result unable(struct weir_decision *decision,
@@ -164,7 +169,7 @@ struct weir_controller_result weir_place(struct weir_decision *decision, int32_t
     uint32_t random[2];
     weir_env_random(decision->controller->options.env, random, sizeof(random));
     for (size_t i = 0; i < rack_count; i++)
-        racks[i].start = random[0] % candidate_count;
+        racks[i].leader_turn = racks[i].follower_turn = random[0] % candidate_count;
     size_t first_rack = random[1] % rack_count;
     for (int32_t i = 0; i < count; i++)
         place_partition(racks, rack_count, first_rack + (size_t)i, candidates, replication_factor,

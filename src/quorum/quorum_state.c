@@ -4,8 +4,8 @@
  * quorum-state, as Apache Kafka writes it:
  *   kraft.version 0: {"clusterId":"","leaderId":1,"leaderEpoch":1,"votedId":-1,"appliedOffset":0,
  *                     "currentVoters":[{"voterId":1}],"data_version":0}
- *   kraft.version 1:
- * {"leaderId":1,"leaderEpoch":7,"votedId":1,"votedDirectoryId":"...","data_version":1}
+ *   kraft.version 1: {"leaderId":1,"leaderEpoch":7,"votedId":1,"votedDirectoryId":"...",
+ *                     "data_version":1}
  */
 
 #include "quorum_int.h"

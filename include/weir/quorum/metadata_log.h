@@ -11,11 +11,17 @@
  * and commit until close.
  *
  * Promises:
- *  Q1  commit() that returned OK: all appended before it survives power loss, and the high
- * watermark covers it. Q2  the records of one append are one batch: after a crash all of them are
- * there or none. Q3  the epoch is durable in quorum-state before the first record of that epoch is.
- *  Q4  a checkpoint is durable before a byte of the log below it is given up.
- *  Q5  after a failed write or sync every later call fails with KAFKA_STORAGE_ERROR; nothing is
+ *
+ * Q1  commit() that returned OK: all appended before it survives power loss, and the high
+ * watermark covers it.
+ *
+ * Q2  The records of one append are one batch: after a crash all of them are there or none.
+ *
+ * Q3  The epoch is durable in quorum-state before the first record of that epoch is.
+ *
+ * Q4  A checkpoint is durable before a byte of the log below it is given up.
+ *
+ * Q5  After a failed write or sync every later call fails with KAFKA_STORAGE_ERROR; nothing is
  * retried.
  *
  * Not thread-safe: one thread at a time, the controller's.

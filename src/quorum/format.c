@@ -161,7 +161,7 @@ static enum weir_status format_dir(struct weir_env *env, const struct weir_forma
     }
     if (status != WEIR_NOT_FOUND)
         return status;
-    status = weir_dir_make_all(env, dir, detail);
+    status = weir_dir_make_all_durably(env, dir, detail);
     if (status != WEIR_OK)
         return status;
     properties = (struct weir_meta_properties){.node_id = options->node_id,

@@ -204,7 +204,7 @@ enum weir_status weir_quorum_open(const struct weir_quorum_options *options,
     enum weir_status status =
         weir_quorum_path(quorum->dir, detail, "%s/" WEIR_METADATA_DIR, options->metadata_dir);
     if (status == WEIR_OK)
-        status = weir_dir_make_all(options->env, quorum->dir, detail);
+        status = weir_dir_make_all_durably(options->env, quorum->dir, detail);
     if (status == WEIR_OK)
         status = weir_quorum_state_read(options->env, quorum->dir, &quorum->state, detail);
     if (status == WEIR_NOT_FOUND)

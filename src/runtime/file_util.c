@@ -105,13 +105,27 @@ out:
     return status;
 }
 
-static enum weir_status make_one(struct weir_env *env, const char *path, struct weir_detail *detail)
+enum weir_status weir_dir_sync_parent(struct weir_env *env, const char *path,
+                                      struct weir_detail *detail)
+{
+    char *parent = parent_of(path);
+    if (parent == NULL)
+        return WEIR_NO_MEMORY;
+    enum weir_status status = weir_dir_sync(env, parent, detail);
+    weir_free(parent);
+    return status;
+}
+
+static enum weir_status make_one(struct weir_env *env, const char *path, bool is_durable,
+                                 struct weir_detail *detail)
 {
     struct weir_file_info info;
     enum weir_status status = weir_path_info(env, path, &info, NULL);
     if (status == WEIR_OK && info.is_directory)
         return WEIR_OK;
     status = weir_dir_make(env, path, detail);
+    if (status == WEIR_OK && is_durable)
+        return weir_dir_sync_parent(env, path, detail);
     if (status != WEIR_EXISTS)
         return status;
     /* Somebody may have made it meanwhile; a file in the way is an error. */
@@ -123,8 +137,8 @@ static enum weir_status make_one(struct weir_env *env, const char *path, struct 
     return status;
 }
 
-enum weir_status weir_dir_make_all(struct weir_env *env, const char *path,
-                                   struct weir_detail *detail)
+static enum weir_status make_all(struct weir_env *env, const char *path, bool is_durable,
+                                 struct weir_detail *detail)
 {
     char *prefix = weir_strdup(path);
     if (prefix == NULL)
@@ -134,14 +148,26 @@ enum weir_status weir_dir_make_all(struct weir_env *env, const char *path,
         if (*at != '/' || at == prefix)
             continue;
         *at = '\0';
-        status = make_one(env, prefix, detail);
+        status = make_one(env, prefix, is_durable, detail);
         *at = '/';
     }
     size_t size = strlen(path);
     if (status == WEIR_OK && size > 0 && path[size - 1] != '/')
-        status = make_one(env, path, detail);
+        status = make_one(env, path, is_durable, detail);
     weir_free(prefix);
     return status;
+}
+
+enum weir_status weir_dir_make_all(struct weir_env *env, const char *path,
+                                   struct weir_detail *detail)
+{
+    return make_all(env, path, false, detail);
+}
+
+enum weir_status weir_dir_make_all_durably(struct weir_env *env, const char *path,
+                                           struct weir_detail *detail)
+{
+    return make_all(env, path, true, detail);
 }
 
 struct listed_name {

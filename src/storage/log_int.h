@@ -57,6 +57,7 @@ struct weir_partition_log {
     int64_t recovery_point;
     int64_t snapshot_offset; /* of the newest producer snapshot; -1: none */
     int64_t flushed_ms;      /* monotonic, of the last flush or open */
+    bool has_durable_dir;    /* the directory's own name was synced since open */
 };
 
 /* log.c */

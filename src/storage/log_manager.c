@@ -115,7 +115,7 @@ static enum weir_status open_dirs(struct weir_log_manager *manager, const struct
         manager->dir_count++;
         if (dir->path == NULL)
             return WEIR_NO_MEMORY;
-        enum weir_status status = weir_dir_make_all(options->env, dir->path, detail);
+        enum weir_status status = weir_dir_make_all_durably(options->env, dir->path, detail);
         if (status != WEIR_OK)
             return status;
     }

@@ -5,6 +5,7 @@
 #include "log_int.h"
 
 #include "weir/base/memory.h"
+#include "weir/runtime/file_util.h"
 #include "weir/storage/partition_metadata.h"
 
 #include <inttypes.h>
@@ -50,23 +51,23 @@ struct flush {
     int64_t target_offset; /* the recovery point afterwards */
     int64_t from_offset;   /* the recovery point before */
     bool include_active;
+    bool include_dir_name; /* the directory may be new in its parent, by us or by those before us */
     char dir[WEIR_SEGMENT_PATH_BYTES];
 };
 
 static enum weir_status begin_flush(struct weir_partition_log *log, struct flush *flush, struct weir_detail *detail)
 {
-    struct weir_segment *active = weir_log_active(log);
+    const struct weir_segment *active = weir_log_active(log);
     enum weir_status status = weir_log_check_open(log, detail);
     if (status == WEIR_OK)
         status = weir_log_write_small_files_locked(log, detail);
-    if (status == WEIR_OK && flush->include_active)
-        status = weir_segment_write_indexes(active, false, detail);
     if (status != WEIR_OK)
         return status;
     flush->view = log->now.view;
     atomic_fetch_add_explicit(&flush->view->refs, 1, memory_order_relaxed);
     flush->target_offset = flush->include_active ? log->now.offsets.log_end_offset : active->base_offset;
     flush->from_offset = log->recovery_point;
+    flush->include_dir_name = !log->has_durable_dir;
     (void)snprintf(flush->dir, sizeof(flush->dir), "%s", log->dir);
     return WEIR_OK;
 }
@@ -83,43 +84,41 @@ static enum weir_status sync_path(struct weir_env *env, const char *path, struct
     return status;
 }
 
-static enum weir_status sync_segment(struct weir_env *env, struct weir_segment *segment, struct weir_detail *detail)
+/* A sealed segment is never scanned again once the recovery point has passed it, so its indexes must be as durable as its
+ * batches, and with them the producers at its end. */
+static enum weir_status sync_sealed(struct weir_env *env, struct weir_segment *segment,
+                                    const struct weir_segment *next, struct weir_detail *detail)
 {
     static const char *const suffixes[] = {WEIR_SEGMENT_SUFFIX_INDEX, WEIR_SEGMENT_SUFFIX_TIME_INDEX,
-                                           WEIR_SEGMENT_SUFFIX_TXN_INDEX, WEIR_SEGMENT_SUFFIX_SNAPSHOT};
+                                           WEIR_SEGMENT_SUFFIX_TXN_INDEX};
+    char path[WEIR_SEGMENT_PATH_BYTES];
     enum weir_status status = weir_file_sync(env, segment->file, true, detail);
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]) && status == WEIR_OK; i++) {
-        char path[WEIR_SEGMENT_PATH_BYTES];
         weir_segment_file_path(segment, suffixes[i], path);
         status = sync_path(env, path, detail);
     }
-    return status;
+    weir_segment_file_path(next, WEIR_SEGMENT_SUFFIX_SNAPSHOT, path);
+    return status == WEIR_OK ? sync_path(env, path, detail) : status;
 }
 
 static enum weir_status sync_segments(struct weir_env *env, const struct flush *flush, struct weir_detail *detail)
 {
     bool has_new_files = false;
     const struct log_view *view = flush->view;
-    for (size_t i = 0; i < view->count; i++) {
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; i < view->count && status == WEIR_OK; i++) {
+        struct weir_segment *segment = view->segments[i];
         bool is_active = i + 1 == view->count;
-        /* The snapshot at the active segment's base belongs to the sealed ones. */
-        bool is_durable = !is_active && view->segments[i + 1]->base_offset <= flush->from_offset;
-        if (is_durable)
+        /* A roll takes the recovery point back to the sealed segment's base (log_append.c), so this is exact. */
+        if (!is_active && view->segments[i + 1]->base_offset <= flush->from_offset)
             continue;
-        if (is_active && !flush->include_active) {
-            char path[WEIR_SEGMENT_PATH_BYTES];
-            weir_segment_file_path(view->segments[i], WEIR_SEGMENT_SUFFIX_SNAPSHOT, path);
-            enum weir_status status = sync_path(env, path, detail);
-            if (status != WEIR_OK)
-                return status;
-            continue;
-        }
-        enum weir_status status = sync_segment(env, view->segments[i], detail);
-        if (status != WEIR_OK)
-            return status;
-        has_new_files = has_new_files || view->segments[i]->base_offset >= flush->from_offset;
+        has_new_files = has_new_files || segment->base_offset >= flush->from_offset;
+        if (!is_active)
+            status = sync_sealed(env, segment, view->segments[i + 1], detail);
+        else if (flush->include_active)
+            status = weir_file_sync(env, segment->file, false, detail); /* its indexes are rebuilt after a crash */
     }
-    return has_new_files ? weir_dir_sync(env, flush->dir, detail) : WEIR_OK;
+    return status == WEIR_OK && has_new_files ? weir_dir_sync(env, flush->dir, detail) : status;
 }
 
 enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool include_active,
@@ -146,10 +145,22 @@ enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool i
         int64_t target = flush.target_offset < end_offset ? flush.target_offset : end_offset;
         if (target > log->recovery_point)
             log->recovery_point = target;
+        log->has_durable_dir = log->has_durable_dir || flush.target_offset > flush.from_offset;
         log->flushed_ms = weir_env_monotonic_ms(log->env);
     }
     weir_lock_release(&log->lock);
     return status;
+}
+
+int64_t weir_partition_log_checkpoint_point(struct weir_partition_log *log)
+{
+    weir_lock_take(&log->lock);
+    int64_t point = log->recovery_point;
+    int64_t base = weir_log_active(log)->base_offset;
+    if (log->state == LOG_OPEN && point > base)
+        point--;
+    weir_lock_release(&log->lock);
+    return point;
 }
 
 bool weir_partition_log_is_flush_due(struct weir_partition_log *log)

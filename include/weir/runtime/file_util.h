@@ -21,6 +21,14 @@ WEIR_MUST_CHECK enum weir_status weir_file_replace(struct weir_env *env, const c
 WEIR_MUST_CHECK enum weir_status weir_dir_make_all(struct weir_env *env, const char *path,
                                                    struct weir_detail *detail);
 
+/* The same, and what had to be made survives power loss. */
+WEIR_MUST_CHECK enum weir_status weir_dir_make_all_durably(struct weir_env *env, const char *path,
+                                                           struct weir_detail *detail);
+
+/* Makes the path's own name durable, by syncing the directory that holds it. */
+WEIR_MUST_CHECK enum weir_status weir_dir_sync_parent(struct weir_env *env, const char *path,
+                                                      struct weir_detail *detail);
+
 /* Removes a directory with all in it; fine when it is not there. */
 WEIR_MUST_CHECK enum weir_status weir_dir_remove_all(struct weir_env *env, const char *path,
                                                      struct weir_detail *detail);

@@ -130,7 +130,7 @@ bool weir_connection_may_read(const struct weir_connection *connection)
         return false;
     /* Enough to notice that a peer left, not more than a small chunk. */
     if (connection->is_paused || is_output_full(connection))
-        return !has_whole_frame(connection) && buffered(connection) < SMALL_CHUNK_BYTES;
+        return buffered(connection) < SMALL_CHUNK_BYTES;
     return true;
 }
 

@@ -33,14 +33,15 @@ enum {
     LEGACY_V1_BYTES_MIN = 12 + 22
 };
 
-enum weir_status weir_batch_peek_size(struct weir_slice bytes, size_t *out_size, struct weir_detail *detail)
+enum weir_status weir_batch_peek_size(struct weir_slice bytes, size_t *out_size,
+                                      struct weir_detail *detail)
 {
     if (bytes.size < WEIR_BATCH_OVERHEAD_BYTES)
         return WEIR_TRUNCATED;
     int32_t length = weir_get_i32(bytes.data + AT_LENGTH);
     if (length < LEGACY_RECORD_BYTES_MIN) {
-        weir_detail_set(detail, "Record size %d is less than the minimum record overhead (%d)", length,
-                        LEGACY_RECORD_BYTES_MIN);
+        weir_detail_set(detail, "Record size %d is less than the minimum record overhead (%d)",
+                        length, LEGACY_RECORD_BYTES_MIN);
         return WEIR_CORRUPT;
     }
     if (length > INT32_MAX - WEIR_BATCH_OVERHEAD_BYTES) {
@@ -59,7 +60,8 @@ static void parse_v2(const uint8_t *at, struct weir_batch *out)
     out->attributes = weir_get_i16(at + AT_ATTRIBUTES);
     out->last_offset_delta = weir_get_i32(at + AT_LAST_OFFSET_DELTA);
     /* A wrap-around must not be undefined; weir_batch_check and the log refuse such offsets. */
-    out->last_offset = (int64_t)((uint64_t)out->base_offset + (uint64_t)(int64_t)out->last_offset_delta);
+    out->last_offset =
+        (int64_t)((uint64_t)out->base_offset + (uint64_t)(int64_t)out->last_offset_delta);
     out->base_timestamp = weir_get_i64(at + AT_BASE_TIMESTAMP);
     out->max_timestamp = weir_get_i64(at + AT_MAX_TIMESTAMP);
     out->producer_id = weir_get_i64(at + AT_PRODUCER_ID);
@@ -80,7 +82,8 @@ static void parse_legacy(const uint8_t *at, struct weir_batch *out)
                                 (has_timestamp ? WEIR_BATCH_CODEC_MASK | WEIR_BATCH_LOG_APPEND_TIME
                                                : WEIR_BATCH_CODEC_MASK));
     out->last_offset_delta = 0;
-    out->base_timestamp = has_timestamp ? weir_get_i64(at + AT_LEGACY_TIMESTAMP) : WEIR_BATCH_NO_TIMESTAMP;
+    out->base_timestamp =
+        has_timestamp ? weir_get_i64(at + AT_LEGACY_TIMESTAMP) : WEIR_BATCH_NO_TIMESTAMP;
     out->max_timestamp = out->base_timestamp;
     out->producer_id = WEIR_BATCH_NO_PRODUCER_ID;
     out->producer_epoch = WEIR_BATCH_NO_PRODUCER_EPOCH;
@@ -88,8 +91,8 @@ static void parse_legacy(const uint8_t *at, struct weir_batch *out)
     out->record_count = (out->attributes & WEIR_BATCH_CODEC_MASK) == 0 ? 1 : -1;
 }
 
-enum weir_status weir_batch_parse_header(struct weir_slice bytes, struct weir_batch *out, size_t *out_size,
-                                         struct weir_detail *detail)
+enum weir_status weir_batch_parse_header(struct weir_slice bytes, struct weir_batch *out,
+                                         size_t *out_size, struct weir_detail *detail)
 {
     size_t size = 0;
     enum weir_status status = weir_batch_peek_size(bytes, &size, detail);
@@ -121,7 +124,8 @@ enum weir_status weir_batch_parse_header(struct weir_slice bytes, struct weir_ba
     return WEIR_OK;
 }
 
-enum weir_status weir_batch_parse(struct weir_slice bytes, struct weir_batch *out, struct weir_detail *detail)
+enum weir_status weir_batch_parse(struct weir_slice bytes, struct weir_batch *out,
+                                  struct weir_detail *detail)
 {
     struct weir_batch batch;
     size_t size = 0;
@@ -152,7 +156,8 @@ enum weir_status weir_batch_check_crc(const struct weir_batch *batch, struct wei
 {
     uint32_t crc = compute_crc(batch);
     if (crc != batch->crc) {
-        weir_detail_set(detail, "Record is corrupt (stored crc = %u, computed crc = %u)", batch->crc, crc);
+        weir_detail_set(detail, "Record is corrupt (stored crc = %u, computed crc = %u)",
+                        batch->crc, crc);
         return WEIR_CORRUPT;
     }
     return WEIR_OK;
@@ -165,8 +170,8 @@ enum weir_status weir_batch_check(const struct weir_batch *batch, struct weir_de
         return status;
     if (batch->last_offset_delta < 0 || batch->record_count < 0 ||
         batch->record_count - 1 > batch->last_offset_delta) {
-        weir_detail_set(detail, "batch has last offset delta %d and record count %d", batch->last_offset_delta,
-                        batch->record_count);
+        weir_detail_set(detail, "batch has last offset delta %d and record count %d",
+                        batch->last_offset_delta, batch->record_count);
         return WEIR_CORRUPT;
     }
     return WEIR_OK;
@@ -194,12 +199,13 @@ void weir_batch_set_leader_epoch(uint8_t *bytes, int32_t partition_leader_epoch)
     weir_put_i32(bytes + AT_LEADER_EPOCH, partition_leader_epoch);
 }
 
-void weir_batch_set_max_timestamp(uint8_t head[WEIR_BATCH_HEADER_BYTES], struct weir_slice body, bool log_append_time,
-                                  int64_t max_timestamp)
+void weir_batch_set_max_timestamp(uint8_t head[WEIR_BATCH_HEADER_BYTES], struct weir_slice body,
+                                  bool log_append_time, int64_t max_timestamp)
 {
     /* Unknown attribute bits do not survive, as with Apache Kafka. */
     int16_t attributes = weir_get_i16(head + AT_ATTRIBUTES);
-    attributes &= WEIR_BATCH_CODEC_MASK | WEIR_BATCH_TRANSACTIONAL | WEIR_BATCH_CONTROL | WEIR_BATCH_DELETE_HORIZON;
+    attributes &= WEIR_BATCH_CODEC_MASK | WEIR_BATCH_TRANSACTIONAL | WEIR_BATCH_CONTROL |
+                  WEIR_BATCH_DELETE_HORIZON;
     if (log_append_time)
         attributes |= WEIR_BATCH_LOG_APPEND_TIME;
     weir_put_i16(head + AT_ATTRIBUTES, attributes);
@@ -210,7 +216,8 @@ void weir_batch_set_max_timestamp(uint8_t head[WEIR_BATCH_HEADER_BYTES], struct 
     weir_put_u32(head + AT_CRC, crc);
 }
 
-enum weir_status weir_batch_iter_next(struct weir_batch_iter *iter, struct weir_batch *out, struct weir_detail *detail)
+enum weir_status weir_batch_iter_next(struct weir_batch_iter *iter, struct weir_batch *out,
+                                      struct weir_detail *detail)
 {
     if (iter->rest.size == 0)
         return WEIR_NOT_FOUND;

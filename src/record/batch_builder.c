@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Records to a batch.  61 bytes are kept free at the front; finish fills them when count, times and CRC are known. */
+/* Records to a batch.  61 bytes are kept free at the front; finish fills them when count, times and
+ * CRC are known. */
 
 #include "weir/record/batch_builder.h"
 
@@ -37,7 +38,8 @@ struct weir_batch_builder_options weir_batch_builder_options_default(void)
     };
 }
 
-enum weir_status weir_batch_builder_new(const struct weir_batch_builder_options *options, struct weir_buf *out,
+enum weir_status weir_batch_builder_new(const struct weir_batch_builder_options *options,
+                                        struct weir_buf *out,
                                         struct weir_batch_builder **out_builder)
 {
     struct weir_batch_builder *builder = weir_calloc(1, sizeof(*builder));
@@ -94,8 +96,9 @@ static size_t headers_bytes(const struct weir_record_data *record)
 
 size_t weir_record_bytes_bound(const struct weir_record_data *record)
 {
-    return WEIR_VARINT32_BYTES_MAX + 1 + WEIR_VARINT64_BYTES_MAX + WEIR_VARINT32_BYTES_MAX + sized_bytes(record->key) +
-           sized_bytes(record->value) + WEIR_VARINT32_BYTES_MAX + headers_bytes(record);
+    return WEIR_VARINT32_BYTES_MAX + 1 + WEIR_VARINT64_BYTES_MAX + WEIR_VARINT32_BYTES_MAX +
+           sized_bytes(record->key) + sized_bytes(record->value) + WEIR_VARINT32_BYTES_MAX +
+           headers_bytes(record);
 }
 
 static void write_varint(struct weir_batch_builder *builder, int64_t value)
@@ -142,9 +145,11 @@ void weir_batch_builder_add_at(struct weir_batch_builder *builder, int32_t offse
         builder->base_timestamp = record->timestamp;
         builder->has_base_timestamp = true;
     }
-    int64_t timestamp_delta = (int64_t)((uint64_t)record->timestamp - (uint64_t)builder->base_timestamp);
-    size_t size = 1 + varint_size(timestamp_delta) + varint_size(offset_delta) + sized_bytes(record->key) +
-                  sized_bytes(record->value) + varint_size(record->header_count) + headers_bytes(record);
+    int64_t timestamp_delta =
+        (int64_t)((uint64_t)record->timestamp - (uint64_t)builder->base_timestamp);
+    size_t size = 1 + varint_size(timestamp_delta) + varint_size(offset_delta) +
+                  sized_bytes(record->key) + sized_bytes(record->value) +
+                  varint_size(record->header_count) + headers_bytes(record);
     size_t plain_bytes = builder->plain_bytes + varint_size((int64_t)size) + size;
     if (plain_bytes > INT32_MAX) {
         builder->status = WEIR_INVALID;
@@ -165,7 +170,8 @@ void weir_batch_builder_add_at(struct weir_batch_builder *builder, int32_t offse
         builder->max_timestamp = record->timestamp;
 }
 
-void weir_batch_builder_add(struct weir_batch_builder *builder, const struct weir_record_data *record)
+void weir_batch_builder_add(struct weir_batch_builder *builder,
+                            const struct weir_record_data *record)
 {
     if (builder->last_offset_delta == INT32_MAX)
         builder->status = WEIR_INVALID;
@@ -183,7 +189,8 @@ size_t weir_batch_builder_bytes(const struct weir_batch_builder *builder)
     return builder->plain_bytes;
 }
 
-void weir_batch_builder_set_last_offset_delta(struct weir_batch_builder *builder, int32_t last_offset_delta)
+void weir_batch_builder_set_last_offset_delta(struct weir_batch_builder *builder,
+                                              int32_t last_offset_delta)
 {
     if (last_offset_delta < builder->last_offset_delta)
         builder->status = WEIR_INVALID;
@@ -222,7 +229,8 @@ enum weir_status weir_batch_builder_finish(struct weir_batch_builder *builder)
     weir_put_i16(at + 21, attributes_of(options));
     weir_put_i32(at + 23, builder->last_offset_delta < 0 ? 0 : builder->last_offset_delta);
     weir_put_i64(at + 27, builder->base_timestamp);
-    weir_put_i64(at + 35, options->log_append_time ? options->log_append_time_ms : builder->max_timestamp);
+    weir_put_i64(at + 35,
+                 options->log_append_time ? options->log_append_time_ms : builder->max_timestamp);
     weir_put_i64(at + 43, options->producer_id);
     weir_put_i16(at + 51, options->producer_epoch);
     weir_put_i32(at + 53, options->base_sequence);
@@ -231,8 +239,8 @@ enum weir_status weir_batch_builder_finish(struct weir_batch_builder *builder)
     return WEIR_OK;
 }
 
-static enum weir_status copy_records(struct weir_record_iter *iter, struct weir_batch_builder *builder,
-                                     struct weir_detail *detail)
+static enum weir_status copy_records(struct weir_record_iter *iter,
+                                     struct weir_batch_builder *builder, struct weir_detail *detail)
 {
     for (;;) {
         struct weir_record record;
@@ -250,8 +258,9 @@ static enum weir_status copy_records(struct weir_record_iter *iter, struct weir_
     }
 }
 
-enum weir_status weir_batch_recompress(const struct weir_batch *batch, enum weir_codec codec, int32_t level,
-                                       size_t decompressed_bytes_max, struct weir_buf *out, struct weir_detail *detail)
+enum weir_status weir_batch_recompress(const struct weir_batch *batch, enum weir_codec codec,
+                                       int32_t level, size_t decompressed_bytes_max,
+                                       struct weir_buf *out, struct weir_detail *detail)
 {
     if (batch->magic < 2)
         return WEIR_UNSUPPORTED;
@@ -267,7 +276,8 @@ enum weir_status weir_batch_recompress(const struct weir_batch *batch, enum weir
     options.base_sequence = batch->base_sequence;
     options.is_transactional = weir_batch_is_transactional(batch);
     options.is_control = weir_batch_is_control(batch);
-    struct weir_record_iter_options iter_options = {.decompressed_bytes_max = decompressed_bytes_max};
+    struct weir_record_iter_options iter_options = {.decompressed_bytes_max =
+                                                        decompressed_bytes_max};
     struct weir_record_iter *iter = NULL;
     struct weir_batch_builder *builder = NULL;
     enum weir_status status = weir_record_iter_new(batch, &iter_options, &iter, detail);

@@ -90,15 +90,18 @@ static int clamp(int32_t level, int least, int most)
 
 static enum weir_status start_gzip(struct weir_compressor *self, int32_t level)
 {
-    int zlib_level = level == WEIR_CODEC_LEVEL_DEFAULT ? Z_DEFAULT_COMPRESSION : clamp(level, -1, GZIP_LEVEL_MAX);
-    return deflateInit2(&self->as.gzip, zlib_level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK
+    int zlib_level = level == WEIR_CODEC_LEVEL_DEFAULT ? Z_DEFAULT_COMPRESSION
+                                                       : clamp(level, -1, GZIP_LEVEL_MAX);
+    return deflateInit2(&self->as.gzip, zlib_level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) ==
+                   Z_OK
                ? WEIR_OK
                : WEIR_NO_MEMORY;
 }
 
 static enum weir_status start_snappy(struct weir_compressor *self)
 {
-    static const uint8_t header[16] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1};
+    static const uint8_t header[16] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0,
+                                       0,    0,   0,   1,   0,   0,   0,   1};
     self->as.snappy.block = weir_malloc(SNAPPY_BLOCK_BYTES);
     if (self->as.snappy.block == NULL)
         return WEIR_NO_MEMORY;
@@ -131,8 +134,9 @@ static enum weir_status start_zstd(struct weir_compressor *self, int32_t level)
     self->as.zstd = ZSTD_createCCtx();
     if (self->as.zstd == NULL)
         return WEIR_NO_MEMORY;
-    int zstd_level = level == WEIR_CODEC_LEVEL_DEFAULT ? ZSTD_CLEVEL_DEFAULT
-                                                       : clamp(level, ZSTD_minCLevel(), ZSTD_maxCLevel());
+    int zstd_level = level == WEIR_CODEC_LEVEL_DEFAULT
+                         ? ZSTD_CLEVEL_DEFAULT
+                         : clamp(level, ZSTD_minCLevel(), ZSTD_maxCLevel());
     if (ZSTD_isError(ZSTD_CCtx_setParameter(self->as.zstd, ZSTD_c_compressionLevel, zstd_level))) {
         (void)ZSTD_freeCCtx(self->as.zstd);
         return WEIR_NO_MEMORY;
@@ -182,7 +186,8 @@ void weir_compressor_free(struct weir_compressor *self)
     case WEIR_CODEC_NONE:
         break;
     case WEIR_CODEC_GZIP:
-        (void)deflateEnd(&self->as.gzip); /* complains about unfinished streams, which is the caller's choice */
+        (void)deflateEnd(
+            &self->as.gzip); /* complains about unfinished streams, which is the caller's choice */
         break;
     case WEIR_CODEC_SNAPPY:
         weir_free(self->as.snappy.block);
@@ -221,7 +226,8 @@ static void flush_snappy_block(struct weir_compressor *self)
     if (at == NULL)
         return;
     size_t reserved = size;
-    if (snappy_compress((const char *)self->as.snappy.block, self->as.snappy.size, (char *)at + 4, &size) != SNAPPY_OK)
+    if (snappy_compress((const char *)self->as.snappy.block, self->as.snappy.size, (char *)at + 4,
+                        &size) != SNAPPY_OK)
         self->status = WEIR_NO_MEMORY;
     weir_put_u32(at, (uint32_t)size);
     self->out->size -= reserved - size;
@@ -251,8 +257,9 @@ static void write_lz4(struct weir_compressor *self, struct weir_slice bytes, boo
         uint8_t *at = weir_buf_extend(self->out, bound);
         if (at == NULL)
             return;
-        size_t size = is_end ? LZ4F_compressEnd(self->as.lz4.context, at, bound, NULL)
-                             : LZ4F_compressUpdate(self->as.lz4.context, at, bound, bytes.data, taken, NULL);
+        size_t size =
+            is_end ? LZ4F_compressEnd(self->as.lz4.context, at, bound, NULL)
+                   : LZ4F_compressUpdate(self->as.lz4.context, at, bound, bytes.data, taken, NULL);
         if (LZ4F_isError(size)) {
             self->status = WEIR_NO_MEMORY;
             size = 0;
@@ -263,7 +270,8 @@ static void write_lz4(struct weir_compressor *self, struct weir_slice bytes, boo
     } while (bytes.size > 0 && self->status == WEIR_OK);
 }
 
-static void write_zstd(struct weir_compressor *self, struct weir_slice bytes, ZSTD_EndDirective directive)
+static void write_zstd(struct weir_compressor *self, struct weir_slice bytes,
+                       ZSTD_EndDirective directive)
 {
     ZSTD_inBuffer in = {.src = bytes.data, .size = bytes.size, .pos = 0};
     size_t left;

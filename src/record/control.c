@@ -29,16 +29,19 @@ void weir_control_key_write(uint8_t out[WEIR_CONTROL_KEY_BYTES], enum weir_contr
     weir_put_i16(out + 2, (int16_t)type);
 }
 
-static enum weir_status read_marker(const struct weir_record *record, const struct weir_batch *batch,
-                                    struct weir_txn_marker *out, struct weir_detail *detail)
+static enum weir_status read_marker(const struct weir_record *record,
+                                    const struct weir_batch *batch, struct weir_txn_marker *out,
+                                    struct weir_detail *detail)
 {
     enum weir_control_type type;
     if (weir_control_key_parse(record->key, &type) != WEIR_OK ||
         (type != WEIR_CONTROL_ABORT && type != WEIR_CONTROL_COMMIT)) {
-        weir_detail_set(detail, "control record at offset %lld is no transaction marker", (long long)record->offset);
+        weir_detail_set(detail, "control record at offset %lld is no transaction marker",
+                        (long long)record->offset);
         return WEIR_INVALID;
     }
-    if (weir_slice_is_null(record->value) || record->value.size < 6 || weir_get_i16(record->value.data) < 0) {
+    if (weir_slice_is_null(record->value) || record->value.size < 6 ||
+        weir_get_i16(record->value.data) < 0) {
         weir_detail_set(detail, "transaction marker at offset %lld has no coordinator epoch",
                         (long long)record->offset);
         return WEIR_INVALID;
@@ -54,7 +57,8 @@ enum weir_status weir_txn_marker_parse(const struct weir_batch *batch, struct we
                                        struct weir_detail *detail)
 {
     if (!weir_batch_is_control(batch) || !weir_batch_has_producer_id(batch)) {
-        weir_detail_set(detail, "batch at offset %lld holds no transaction marker", (long long)batch->base_offset);
+        weir_detail_set(detail, "batch at offset %lld holds no transaction marker",
+                        (long long)batch->base_offset);
         return WEIR_INVALID;
     }
     struct weir_record_iter_options options = {.decompressed_bytes_max = 1 << 20};

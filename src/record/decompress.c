@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Decoders.  Each produces bytes on demand; the cap is enforced in one place, weir_decompressor_read. */
+/* Decoders.  Each produces bytes on demand; the cap is enforced in one place,
+ * weir_decompressor_read. */
 
 #include "weir/record/compression.h"
 
@@ -40,7 +41,8 @@ enum { SNAPPY_HEADER_BYTES = 16 };
 
 static bool starts_with_snappy_header(struct weir_slice bytes)
 {
-    return bytes.size >= SNAPPY_HEADER_BYTES && memcmp(bytes.data, snappy_magic, sizeof(snappy_magic)) == 0;
+    return bytes.size >= SNAPPY_HEADER_BYTES &&
+           memcmp(bytes.data, snappy_magic, sizeof(snappy_magic)) == 0;
 }
 
 static void advance(struct weir_slice *slice, size_t size)
@@ -62,8 +64,9 @@ static enum weir_status start(struct weir_decompressor *self)
             advance(&self->rest, SNAPPY_HEADER_BYTES);
         return WEIR_OK;
     case WEIR_CODEC_LZ4:
-        return LZ4F_isError(LZ4F_createDecompressionContext(&self->as.lz4, LZ4F_VERSION)) ? WEIR_NO_MEMORY
-                                                                                         : WEIR_OK;
+        return LZ4F_isError(LZ4F_createDecompressionContext(&self->as.lz4, LZ4F_VERSION))
+                   ? WEIR_NO_MEMORY
+                   : WEIR_OK;
     case WEIR_CODEC_ZSTD:
         self->as.zstd = ZSTD_createDCtx();
         return self->as.zstd == NULL ? WEIR_NO_MEMORY : WEIR_OK;
@@ -71,8 +74,8 @@ static enum weir_status start(struct weir_decompressor *self)
     return WEIR_UNSUPPORTED;
 }
 
-enum weir_status weir_decompressor_new(enum weir_codec codec, struct weir_slice input, size_t bytes_max,
-                                       struct weir_decompressor **out)
+enum weir_status weir_decompressor_new(enum weir_codec codec, struct weir_slice input,
+                                       size_t bytes_max, struct weir_decompressor **out)
 {
     struct weir_decompressor *self = weir_calloc(1, sizeof(*self));
     if (self == NULL)
@@ -112,7 +115,8 @@ void weir_decompressor_free(struct weir_decompressor *self)
     weir_free(self);
 }
 
-static enum weir_status read_plain(struct weir_decompressor *self, uint8_t *into, size_t size, size_t *out)
+static enum weir_status read_plain(struct weir_decompressor *self, uint8_t *into, size_t size,
+                                   size_t *out)
 {
     size_t taken = size < self->rest.size ? size : self->rest.size;
     if (taken > 0)
@@ -123,7 +127,8 @@ static enum weir_status read_plain(struct weir_decompressor *self, uint8_t *into
     return WEIR_OK;
 }
 
-static enum weir_status read_gzip(struct weir_decompressor *self, uint8_t *into, size_t size, size_t *out)
+static enum weir_status read_gzip(struct weir_decompressor *self, uint8_t *into, size_t size,
+                                  size_t *out)
 {
     z_stream *stream = &self->as.gzip;
     stream->next_in = (Bytef *)(uintptr_t)self->rest.data; /* zlib does not write there */
@@ -137,7 +142,8 @@ static enum weir_status read_gzip(struct weir_decompressor *self, uint8_t *into,
     *out = out_before - stream->avail_out;
     if (result == Z_STREAM_END) {
         /* Java reads members one behind the other, and ignores what is no member. */
-        bool has_next = self->rest.size >= 2 && self->rest.data[0] == 0x1f && self->rest.data[1] == 0x8b;
+        bool has_next =
+            self->rest.size >= 2 && self->rest.data[0] == 0x1f && self->rest.data[1] == 0x8b;
         if (has_next && inflateReset(stream) == Z_OK)
             return WEIR_OK;
         self->is_at_end = true;
@@ -172,7 +178,8 @@ static enum weir_status next_snappy_block(struct weir_decompressor *self, bool *
     size_t size = 0;
     if (snappy_uncompressed_length((const char *)self->rest.data, compressed, &size) != SNAPPY_OK)
         return WEIR_CORRUPT;
-    /* A snappy element makes at most 64 bytes of 3; more is a lie, and believing it would cost memory. */
+    /* A snappy element makes at most 64 bytes of 3; more is a lie, and believing it would cost
+     * memory. */
     if (size / 32 > compressed)
         return WEIR_CORRUPT;
     if (size > self->bytes_left)
@@ -184,7 +191,8 @@ static enum weir_status next_snappy_block(struct weir_decompressor *self, bool *
         snappy->block = block;
         snappy->block_capacity = size;
     }
-    if (size > 0 && snappy_uncompress((const char *)self->rest.data, compressed, (char *)snappy->block, &size) != SNAPPY_OK)
+    if (size > 0 && snappy_uncompress((const char *)self->rest.data, compressed,
+                                      (char *)snappy->block, &size) != SNAPPY_OK)
         return WEIR_CORRUPT;
     advance(&self->rest, compressed);
     snappy->block_size = size;
@@ -193,7 +201,8 @@ static enum weir_status next_snappy_block(struct weir_decompressor *self, bool *
     return WEIR_OK;
 }
 
-static enum weir_status read_snappy(struct weir_decompressor *self, uint8_t *into, size_t size, size_t *out)
+static enum weir_status read_snappy(struct weir_decompressor *self, uint8_t *into, size_t size,
+                                    size_t *out)
 {
     struct snappy_stream *snappy = &self->as.snappy;
     *out = 0;
@@ -216,7 +225,8 @@ static enum weir_status read_snappy(struct weir_decompressor *self, uint8_t *int
     return WEIR_OK;
 }
 
-static enum weir_status read_lz4(struct weir_decompressor *self, uint8_t *into, size_t size, size_t *out)
+static enum weir_status read_lz4(struct weir_decompressor *self, uint8_t *into, size_t size,
+                                 size_t *out)
 {
     size_t in_size = self->rest.size;
     size_t out_size = size;
@@ -232,7 +242,8 @@ static enum weir_status read_lz4(struct weir_decompressor *self, uint8_t *into, 
     return out_size == 0 && in_size == 0 ? WEIR_CORRUPT : WEIR_OK;
 }
 
-static enum weir_status read_zstd(struct weir_decompressor *self, uint8_t *into, size_t size, size_t *out)
+static enum weir_status read_zstd(struct weir_decompressor *self, uint8_t *into, size_t size,
+                                  size_t *out)
 {
     ZSTD_inBuffer in = {.src = self->rest.data, .size = self->rest.size, .pos = 0};
     ZSTD_outBuffer produced = {.dst = into, .size = size, .pos = 0};
@@ -248,7 +259,8 @@ static enum weir_status read_zstd(struct weir_decompressor *self, uint8_t *into,
     return produced.pos == 0 && in.pos == 0 ? WEIR_CORRUPT : WEIR_OK;
 }
 
-static enum weir_status read_some(struct weir_decompressor *self, uint8_t *into, size_t size, size_t *out)
+static enum weir_status read_some(struct weir_decompressor *self, uint8_t *into, size_t size,
+                                  size_t *out)
 {
     switch (self->codec) {
     case WEIR_CODEC_NONE:
@@ -265,7 +277,8 @@ static enum weir_status read_some(struct weir_decompressor *self, uint8_t *into,
     return WEIR_UNSUPPORTED;
 }
 
-enum weir_status weir_decompressor_read(struct weir_decompressor *self, void *into, size_t size, size_t *out_read)
+enum weir_status weir_decompressor_read(struct weir_decompressor *self, void *into, size_t size,
+                                        size_t *out_read)
 {
     uint8_t *at = into;
     size_t done = 0;

@@ -3,11 +3,11 @@
 /*
  * Messages of magic 0 and 1, for reading what old brokers left in a log.
  *
- *   int64 offset, int32 size, uint32 CRC-32 of what follows, int8 magic, int8 attributes, [magic 1: int64 timestamp],
- *   int32 key size (-1 null), key, int32 value size (-1 null), value
+ *   int64 offset, int32 size, uint32 CRC-32 of what follows, int8 magic, int8 attributes, [magic 1:
+ * int64 timestamp], int32 key size (-1 null), key, int32 value size (-1 null), value
  *
- * A compressed message's value is a run of messages.  With magic 1 their offsets count from 0 and the outer one has the
- * offset of the last (KIP-31); with magic 0 they are the log's own.
+ * A compressed message's value is a run of messages.  With magic 1 their offsets count from 0 and
+ * the outer one has the offset of the last (KIP-31); with magic 0 they are the log's own.
  */
 
 #include "record_iter_int.h"
@@ -41,7 +41,8 @@ static bool take_bytes(struct weir_slice *rest, struct weir_slice *out)
     return true;
 }
 
-static enum weir_status parse_message(struct weir_slice bytes, struct legacy_message *out, struct weir_detail *detail)
+static enum weir_status parse_message(struct weir_slice bytes, struct legacy_message *out,
+                                      struct weir_detail *detail)
 {
     struct weir_batch batch;
     enum weir_status status = weir_batch_parse(bytes, &batch, detail);
@@ -55,7 +56,8 @@ static enum weir_status parse_message(struct weir_slice bytes, struct legacy_mes
     struct legacy_message message = {
         .offset = batch.base_offset, .timestamp = batch.base_timestamp, .size = batch.bytes.size};
     if (!take_bytes(&rest, &message.key) || !take_bytes(&rest, &message.value) || rest.size != 0) {
-        weir_detail_set(detail, "message at offset %lld has impossible sizes", (long long)batch.base_offset);
+        weir_detail_set(detail, "message at offset %lld has impossible sizes",
+                        (long long)batch.base_offset);
         return WEIR_INVALID;
     }
     *out = message;
@@ -85,7 +87,8 @@ static enum weir_status find_offset_shift(struct weir_record_iter *iter, struct 
     return WEIR_OK;
 }
 
-enum weir_status weir_legacy_iter_start(struct weir_record_iter *iter, size_t bytes_max, struct weir_detail *detail)
+enum weir_status weir_legacy_iter_start(struct weir_record_iter *iter, size_t bytes_max,
+                                        struct weir_detail *detail)
 {
     enum weir_codec codec;
     if (!weir_codec_from_bits(iter->batch.attributes & WEIR_BATCH_CODEC_MASK, &codec))

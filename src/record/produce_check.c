@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Validation of a producer's batch.  The order of the rules decides which error a batch with several faults gets, and
- * equals Apache Kafka's (reference B.4); so do the texts that reach the client.
+ * Validation of a producer's batch.  The order of the rules decides which error a batch with
+ * several faults gets, and equals Apache Kafka's (reference B.4); so do the texts that reach the
+ * client.
  */
 
 #include "weir/record/produce_check.h"
@@ -22,8 +23,8 @@ void weir_produce_errors_done(struct weir_produce_errors *errors)
     weir_buf_done(&errors->text);
 }
 
-enum weir_status weir_produce_records_check(struct weir_slice records, bool zstd_allowed, struct weir_batch *out,
-                                            struct weir_detail *message)
+enum weir_status weir_produce_records_check(struct weir_slice records, bool zstd_allowed,
+                                            struct weir_batch *out, struct weir_detail *message)
 {
     struct weir_batch_iter iter;
     struct weir_batch first;
@@ -55,8 +56,8 @@ static void parse_head(struct weir_checked_batch *checked)
 {
     struct weir_batch batch;
     size_t size = 0;
-    enum weir_status status =
-        weir_batch_parse_header(weir_slice_of(checked->head, WEIR_BATCH_HEADER_BYTES), &batch, &size, NULL);
+    enum weir_status status = weir_batch_parse_header(
+        weir_slice_of(checked->head, WEIR_BATCH_HEADER_BYTES), &batch, &size, NULL);
     WEIR_ASSERT(status == WEIR_OK); /* it parsed before, and only checked fields were changed */
     batch.bytes = (struct weir_slice){NULL, size};
     checked->batch = batch;
@@ -65,18 +66,21 @@ static void parse_head(struct weir_checked_batch *checked)
 static void view_bytes(struct weir_checked_batch *checked, struct weir_slice bytes)
 {
     memcpy(checked->head, bytes.data, WEIR_BATCH_HEADER_BYTES);
-    checked->body = weir_slice_of(bytes.data + WEIR_BATCH_HEADER_BYTES, bytes.size - WEIR_BATCH_HEADER_BYTES);
+    checked->body =
+        weir_slice_of(bytes.data + WEIR_BATCH_HEADER_BYTES, bytes.size - WEIR_BATCH_HEADER_BYTES);
     parse_head(checked);
 }
 
-enum weir_status weir_checked_batch_from_own(struct weir_slice bytes, struct weir_checked_batch *out,
+enum weir_status weir_checked_batch_from_own(struct weir_slice bytes,
+                                             struct weir_checked_batch *out,
                                              struct weir_detail *detail)
 {
     struct weir_batch batch;
     enum weir_status status = weir_batch_parse(bytes, &batch, detail);
     if (status != WEIR_OK)
         return status;
-    if (batch.magic != 2 || batch.bytes.size != bytes.size || batch.record_count < 0 || batch.last_offset_delta < 0) {
+    if (batch.magic != 2 || batch.bytes.size != bytes.size || batch.record_count < 0 ||
+        batch.last_offset_delta < 0) {
         weir_detail_set(detail, "not one batch of magic 2");
         return WEIR_INVALID;
     }
@@ -145,16 +149,19 @@ static void add_timestamp_type_error(struct check *check, const struct weir_reco
     if (!add_error(check, record->index))
         return;
     /* Java names the class it happens to read the record with. */
-    const char *kind =
-        check->source_codec != WEIR_CODEC_NONE && check->in_place ? "PartialDefaultRecord" : "DefaultRecord";
-    weir_buf_printf(&check->errors->text,
-                    "Invalid timestamp type in message %s(offset=%" PRId64 ", timestamp=%" PRId64
-                    ", key=%d bytes, value=%d bytes). Producer should not set timestamp type to LogAppendTime.",
-                    kind, record->offset, record->timestamp, record->key_bytes < 0 ? 0 : record->key_bytes,
-                    record->value_bytes < 0 ? 0 : record->value_bytes);
+    const char *kind = check->source_codec != WEIR_CODEC_NONE && check->in_place
+                           ? "PartialDefaultRecord"
+                           : "DefaultRecord";
+    weir_buf_printf(
+        &check->errors->text,
+        "Invalid timestamp type in message %s(offset=%" PRId64 ", timestamp=%" PRId64
+        ", key=%d bytes, value=%d bytes). Producer should not set timestamp type to LogAppendTime.",
+        kind, record->offset, record->timestamp, record->key_bytes < 0 ? 0 : record->key_bytes,
+        record->value_bytes < 0 ? 0 : record->value_bytes);
 }
 
-/* True when the record may stay.  Sums wrap as Java's do: limits are often the largest number there is. */
+/* True when the record may stay.  Sums wrap as Java's do: limits are often the largest number there
+ * is. */
 static bool check_timestamp(struct check *check, const struct weir_record *record)
 {
     const struct weir_produce_check_options *options = check->options;
@@ -167,7 +174,8 @@ static bool check_timestamp(struct check *check, const struct weir_record *recor
         if (add_error(check, record->index))
             weir_buf_printf(&check->errors->text,
                             "Timestamp %" PRId64 " of message with offset %" PRId64
-                            " is out of range. The timestamp should be within [%" PRId64 ", %" PRId64 "]",
+                            " is out of range. The timestamp should be within [%" PRId64
+                            ", %" PRId64 "]",
                             record->timestamp, record->offset,
                             (int64_t)(now - (uint64_t)options->timestamp_before_max_ms),
                             (int64_t)(now + (uint64_t)options->timestamp_after_max_ms));
@@ -184,9 +192,10 @@ static void check_record(struct check *check, const struct weir_record *record)
 {
     if (check->options->is_compacted && record->key_bytes < 0) {
         if (add_error(check, record->index))
-            weir_buf_printf(&check->errors->text,
-                            "Compacted topic cannot accept message without key in topic partition %.*s-%d",
-                            WEIR_SLICE_ARGS(check->options->topic), check->options->partition);
+            weir_buf_printf(
+                &check->errors->text,
+                "Compacted topic cannot accept message without key in topic partition %.*s-%d",
+                WEIR_SLICE_ARGS(check->options->topic), check->options->partition);
         return;
     }
     if (!check_timestamp(check, record))
@@ -223,17 +232,20 @@ static enum weir_status finish_errors(struct check *check)
             weir_slice_of(errors->text.data + check->text_starts[i], end - check->text_starts[i]);
     }
     if (check->has_invalid_timestamp) {
-        weir_detail_set(&errors->message, "One or more records have been rejected due to invalid timestamp");
+        weir_detail_set(&errors->message,
+                        "One or more records have been rejected due to invalid timestamp");
         return WEIR_INVALID_TIMESTAMP;
     }
     struct weir_detail list = {{0}};
     for (int32_t i = 0; i < errors->count && i < 3; i++) {
         struct weir_detail so_far = list;
-        weir_detail_set(&list, "%s%sRecordError(batchIndex=%d, message='%.*s')", so_far.text, i > 0 ? ", " : "",
-                        errors->items[i].index, WEIR_SLICE_ARGS(errors->items[i].message));
+        weir_detail_set(&list, "%s%sRecordError(batchIndex=%d, message='%.*s')", so_far.text,
+                        i > 0 ? ", " : "", errors->items[i].index,
+                        WEIR_SLICE_ARGS(errors->items[i].message));
     }
     weir_detail_set(&errors->message,
-                    "One or more records have been rejected due to %d record errors in total, and only showing the "
+                    "One or more records have been rejected due to %d record errors in total, and "
+                    "only showing the "
                     "first three errors at most: [%s]",
                     errors->total, list.text);
     return WEIR_INVALID_RECORD;
@@ -241,8 +253,8 @@ static enum weir_status finish_errors(struct check *check)
 
 static enum weir_status check_records(struct check *check)
 {
-    struct weir_record_iter_options options = {.decompressed_bytes_max = check->options->decompressed_bytes_max,
-                                               .skip_payload = true};
+    struct weir_record_iter_options options = {
+        .decompressed_bytes_max = check->options->decompressed_bytes_max, .skip_payload = true};
     struct weir_record_iter *iter = NULL;
     enum weir_status status = weir_record_iter_new(check->batch, &options, &iter, NULL);
     while (status == WEIR_OK) {
@@ -262,7 +274,8 @@ static int32_t target_level(const struct check *check)
 
 static enum weir_status copy_records(struct check *check, struct weir_batch_builder *builder)
 {
-    struct weir_record_iter_options options = {.decompressed_bytes_max = check->options->decompressed_bytes_max};
+    struct weir_record_iter_options options = {.decompressed_bytes_max =
+                                                   check->options->decompressed_bytes_max};
     struct weir_record_iter *iter = NULL;
     enum weir_status status = weir_record_iter_new(check->batch, &options, &iter, NULL);
     while (status == WEIR_OK) {
@@ -316,14 +329,17 @@ static void keep_in_place(struct check *check, struct weir_checked_batch *out)
     bool log_append_time = check->options->log_append_time;
     int64_t max_timestamp = log_append_time ? check->options->now_ms : check->max_timestamp;
     view_bytes(out, batch->bytes);
-    if (weir_batch_has_log_append_time(batch) != log_append_time || batch->max_timestamp != max_timestamp) {
+    if (weir_batch_has_log_append_time(batch) != log_append_time ||
+        batch->max_timestamp != max_timestamp) {
         weir_batch_set_max_timestamp(out->head, out->body, log_append_time, max_timestamp);
         parse_head(out);
     }
 }
 
-enum weir_status weir_produce_check(const struct weir_batch *batch, const struct weir_produce_check_options *options,
-                                    struct weir_checked_batch *out, struct weir_produce_errors *errors)
+enum weir_status weir_produce_check(const struct weir_batch *batch,
+                                    const struct weir_produce_check_options *options,
+                                    struct weir_checked_batch *out,
+                                    struct weir_produce_errors *errors)
 {
     memset(errors, 0, sizeof(*errors));
     memset(out, 0, sizeof(*out));

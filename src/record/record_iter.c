@@ -3,12 +3,13 @@
 /*
  * Records of magic 2:
  *
- *   varint size of the rest; int8 attributes (unused); varlong timestamp delta; varint offset delta;
- *   varint key size (-1 null), key; varint value size (-1 null), value;
- *   varint header count, each: varint key size, key, varint value size (-1 null), value
+ *   varint size of the rest; int8 attributes (unused); varlong timestamp delta; varint offset
+ * delta; varint key size (-1 null), key; varint value size (-1 null), value; varint header count,
+ * each: varint key size, key, varint value size (-1 null), value
  *
  * I1  at..end are the next bytes of the records.
- * I2  the buffer grows with the bytes that came out of the decompressor, never with a size that was only announced.
+ * I2  the buffer grows with the bytes that came out of the decompressor, never with a size that was
+ * only announced.
  */
 
 #include "record_iter_int.h"
@@ -18,7 +19,8 @@
 
 enum { WINDOW_BYTES = 16384 };
 
-enum weir_status weir_record_iter_new(const struct weir_batch *batch, const struct weir_record_iter_options *options,
+enum weir_status weir_record_iter_new(const struct weir_batch *batch,
+                                      const struct weir_record_iter_options *options,
                                       struct weir_record_iter **out, struct weir_detail *detail)
 {
     size_t bytes_max = options == NULL || options->decompressed_bytes_max == 0
@@ -34,7 +36,8 @@ enum weir_status weir_record_iter_new(const struct weir_batch *batch, const stru
     if (batch->magic < 2) {
         status = weir_legacy_iter_start(iter, bytes_max, detail);
     } else if (!weir_codec_from_bits(batch->attributes & WEIR_BATCH_CODEC_MASK, &codec)) {
-        weir_detail_set(detail, "Unknown compression type id: %d", batch->attributes & WEIR_BATCH_CODEC_MASK);
+        weir_detail_set(detail, "Unknown compression type id: %d",
+                        batch->attributes & WEIR_BATCH_CODEC_MASK);
         status = WEIR_UNSUPPORTED;
     } else {
         struct weir_slice body = weir_slice_of(batch->bytes.data + WEIR_BATCH_HEADER_BYTES,
@@ -90,7 +93,8 @@ static enum weir_status grow_window(struct weir_record_iter *iter, size_t wanted
 }
 
 /* Tries to have `wanted` bytes in the window; fewer only when the records end. */
-static enum weir_status fill_window(struct weir_record_iter *iter, size_t wanted, struct weir_detail *detail)
+static enum weir_status fill_window(struct weir_record_iter *iter, size_t wanted,
+                                    struct weir_detail *detail)
 {
     while (iter->decompressor != NULL && bytes_in_window(iter) < wanted) {
         enum weir_status status = grow_window(iter, wanted);
@@ -98,9 +102,11 @@ static enum weir_status fill_window(struct weir_record_iter *iter, size_t wanted
             return status;
         size_t have = bytes_in_window(iter);
         size_t got = 0;
-        status = weir_decompressor_read(iter->decompressor, iter->buffer + have, iter->capacity - have, &got);
+        status = weir_decompressor_read(iter->decompressor, iter->buffer + have,
+                                        iter->capacity - have, &got);
         if (status != WEIR_OK) {
-            weir_detail_set(detail, "the compressed records cannot be read: %s", weir_status_name(status));
+            weir_detail_set(detail, "the compressed records cannot be read: %s",
+                            weir_status_name(status));
             return status == WEIR_TRUNCATED ? WEIR_INVALID : status;
         }
         iter->end += got;
@@ -110,7 +116,8 @@ static enum weir_status fill_window(struct weir_record_iter *iter, size_t wanted
     return WEIR_OK;
 }
 
-static enum weir_status invalid(const struct weir_record_iter *iter, struct weir_detail *detail, const char *what)
+static enum weir_status invalid(const struct weir_record_iter *iter, struct weir_detail *detail,
+                                const char *what)
 {
     weir_detail_set(detail, "record %d of the batch at offset %lld: %s", iter->index,
                     (long long)iter->batch.base_offset, what);
@@ -159,7 +166,8 @@ static bool take_bytes(struct weir_slice *rest, bool nullable, struct weir_slice
     return true;
 }
 
-enum weir_status weir_record_headers_next(struct weir_slice *headers, struct weir_record_header *out)
+enum weir_status weir_record_headers_next(struct weir_slice *headers,
+                                          struct weir_record_header *out)
 {
     if (headers->size == 0)
         return WEIR_NOT_FOUND;
@@ -169,7 +177,8 @@ enum weir_status weir_record_headers_next(struct weir_slice *headers, struct wei
 }
 
 /* Fields derived from the batch. */
-static void set_place(const struct weir_record_iter *iter, int64_t timestamp_delta, struct weir_record *out)
+static void set_place(const struct weir_record_iter *iter, int64_t timestamp_delta,
+                      struct weir_record *out)
 {
     const struct weir_batch *batch = &iter->batch;
     out->index = iter->index;
@@ -177,12 +186,13 @@ static void set_place(const struct weir_record_iter *iter, int64_t timestamp_del
     out->timestamp = weir_batch_has_log_append_time(batch)
                          ? batch->max_timestamp
                          : (int64_t)((uint64_t)batch->base_timestamp + (uint64_t)timestamp_delta);
-    out->sequence = batch->base_sequence >= 0 ? weir_sequence_add(batch->base_sequence, out->offset_delta)
-                                              : WEIR_BATCH_NO_SEQUENCE;
+    out->sequence = batch->base_sequence >= 0
+                        ? weir_sequence_add(batch->base_sequence, out->offset_delta)
+                        : WEIR_BATCH_NO_SEQUENCE;
 }
 
-static enum weir_status parse_record(struct weir_record_iter *iter, struct weir_slice rest, struct weir_record *out,
-                                     struct weir_detail *detail)
+static enum weir_status parse_record(struct weir_record_iter *iter, struct weir_slice rest,
+                                     struct weir_record *out, struct weir_detail *detail)
 {
     int64_t timestamp_delta;
     if (rest.size < 1)
@@ -193,7 +203,8 @@ static enum weir_status parse_record(struct weir_record_iter *iter, struct weir_
         return invalid(iter, detail, "timestamp or offset delta is malformed");
     if (!take_bytes(&rest, true, &out->key) || !take_bytes(&rest, true, &out->value))
         return invalid(iter, detail, "key or value does not fit");
-    if (!take_varint(&rest, &out->header_count) || out->header_count < 0 || (size_t)out->header_count > rest.size)
+    if (!take_varint(&rest, &out->header_count) || out->header_count < 0 ||
+        (size_t)out->header_count > rest.size)
         return invalid(iter, detail, "header count is impossible");
     out->headers = weir_slice_of(rest.data, rest.size);
     for (int32_t i = 0; i < out->header_count; i++) {
@@ -289,8 +300,8 @@ static enum weir_status skim_headers(struct skim *skim, struct weir_record *out)
     return status;
 }
 
-static enum weir_status skim_record(struct weir_record_iter *iter, size_t size, struct weir_record *out,
-                                    struct weir_detail *detail)
+static enum weir_status skim_record(struct weir_record_iter *iter, size_t size,
+                                    struct weir_record *out, struct weir_detail *detail)
 {
     struct skim skim = {.iter = iter, .left = size, .detail = detail};
     int64_t timestamp_delta = 0;

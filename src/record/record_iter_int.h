@@ -10,7 +10,8 @@ struct weir_record_iter {
     bool skip_payload;
     int32_t index;
 
-    /* Magic 2: a window over the records.  Without compression it is all of them; otherwise buffer's filled part. */
+    /* Magic 2: a window over the records.  Without compression it is all of them; otherwise
+     * buffer's filled part. */
     struct weir_decompressor *decompressor; /* NULL without compression */
     const uint8_t *at;
     const uint8_t *end;
@@ -24,6 +25,7 @@ struct weir_record_iter {
 };
 
 /* legacy_iter.c */
-enum weir_status weir_legacy_iter_start(struct weir_record_iter *iter, size_t bytes_max, struct weir_detail *detail);
+enum weir_status weir_legacy_iter_start(struct weir_record_iter *iter, size_t bytes_max,
+                                        struct weir_detail *detail);
 enum weir_status weir_legacy_iter_next(struct weir_record_iter *iter, struct weir_record *out,
                                        struct weir_detail *detail);

@@ -26,12 +26,14 @@ void weir_offset_checkpoint_done(struct weir_offset_checkpoint *checkpoint)
 enum weir_status weir_offset_checkpoint_add(struct weir_offset_checkpoint *checkpoint,
                                             const struct weir_topic_partition *key, int64_t offset)
 {
-    struct weir_offset_checkpoint_entry *items = weir_grow(checkpoint->items, &checkpoint->capacity,
-                                                           checkpoint->count + 1, sizeof(checkpoint->items[0]));
+    struct weir_offset_checkpoint_entry *items =
+        weir_grow(checkpoint->items, &checkpoint->capacity, checkpoint->count + 1,
+                  sizeof(checkpoint->items[0]));
     if (items == NULL)
         return WEIR_NO_MEMORY;
     checkpoint->items = items;
-    items[checkpoint->count++] = (struct weir_offset_checkpoint_entry){.key = *key, .offset = offset};
+    items[checkpoint->count++] =
+        (struct weir_offset_checkpoint_entry){.key = *key, .offset = offset};
     return WEIR_OK;
 }
 
@@ -84,8 +86,8 @@ static enum weir_status parse_line(struct weir_slice line, struct weir_offset_ch
     int64_t offset;
     struct weir_topic_partition key;
     if (!weir_text_take_word(&line, &topic) || !weir_text_take_i64(&line, &partition) ||
-        !weir_text_take_i64(&line, &offset) || weir_text_take_word(&line, &extra) || partition < 0 ||
-        partition > INT32_MAX)
+        !weir_text_take_i64(&line, &offset) || weir_text_take_word(&line, &extra) ||
+        partition < 0 || partition > INT32_MAX)
         return WEIR_CORRUPT;
     if (weir_topic_partition_make(topic, (int32_t)partition, &key) != WEIR_OK)
         return WEIR_CORRUPT;
@@ -114,7 +116,8 @@ static enum weir_status parse_checkpoint(struct weir_slice text, struct weir_off
 }
 
 enum weir_status weir_offset_checkpoint_read(struct weir_env *env, const char *path,
-                                             struct weir_offset_checkpoint *out, struct weir_detail *detail)
+                                             struct weir_offset_checkpoint *out,
+                                             struct weir_detail *detail)
 {
     struct weir_buf text = {0};
     enum weir_status status = weir_file_read_all(env, path, CHECKPOINT_BYTES_MAX, &text, detail);
@@ -141,7 +144,8 @@ enum weir_status weir_offset_checkpoint_write(struct weir_env *env, const char *
     weir_buf_printf(&text, "0\n%zu\n", checkpoint->count);
     for (size_t i = 0; i < checkpoint->count; i++) {
         const struct weir_offset_checkpoint_entry *entry = &checkpoint->items[i];
-        weir_buf_printf(&text, "%s %d %" PRId64 "\n", entry->key.topic, entry->key.partition, entry->offset);
+        weir_buf_printf(&text, "%s %d %" PRId64 "\n", entry->key.topic, entry->key.partition,
+                        entry->offset);
     }
     enum weir_status status = weir_buf_status(&text);
     if (status == WEIR_OK)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Leader epochs; the file is "0\n<count>\n" and then "<epoch> <start offset>\n" rising.  Invariants in epoch_cache.h. */
+/* Leader epochs; the file is "0\n<count>\n" and then "<epoch> <start offset>\n" rising.  Invariants
+ * in epoch_cache.h. */
 
 #include "weir/storage/epoch_cache.h"
 
@@ -35,8 +36,8 @@ static enum weir_status parse(struct weir_slice text, struct weir_epoch_cache *o
     int64_t count;
     if (!weir_text_take_line(&text, &line))
         return WEIR_OK; /* created but never written */
-    if (!weir_text_parse_i64(line, &version) || version != 0 || !weir_text_take_line(&text, &line) ||
-        !weir_text_parse_i64(line, &count) || count < 0)
+    if (!weir_text_parse_i64(line, &version) || version != 0 ||
+        !weir_text_take_line(&text, &line) || !weir_text_parse_i64(line, &count) || count < 0)
         return WEIR_CORRUPT;
     for (int64_t i = 0; i < count; i++) {
         int64_t epoch;
@@ -57,8 +58,8 @@ static enum weir_status parse(struct weir_slice text, struct weir_epoch_cache *o
     return weir_text_take_line(&text, &line) ? WEIR_CORRUPT : WEIR_OK;
 }
 
-enum weir_status weir_epoch_cache_read(struct weir_env *env, const char *path, struct weir_epoch_cache *out,
-                                       struct weir_detail *detail)
+enum weir_status weir_epoch_cache_read(struct weir_env *env, const char *path,
+                                       struct weir_epoch_cache *out, struct weir_detail *detail)
 {
     struct weir_buf text = {0};
     memset(out, 0, sizeof(*out));
@@ -77,13 +78,14 @@ enum weir_status weir_epoch_cache_read(struct weir_env *env, const char *path, s
     return status;
 }
 
-enum weir_status weir_epoch_cache_write(struct weir_env *env, const char *path, struct weir_epoch_cache *cache,
-                                        struct weir_detail *detail)
+enum weir_status weir_epoch_cache_write(struct weir_env *env, const char *path,
+                                        struct weir_epoch_cache *cache, struct weir_detail *detail)
 {
     struct weir_buf text = {0};
     weir_buf_printf(&text, "0\n%zu\n", cache->count);
     for (size_t i = 0; i < cache->count; i++)
-        weir_buf_printf(&text, "%d %" PRId64 "\n", cache->items[i].epoch, cache->items[i].start_offset);
+        weir_buf_printf(&text, "%d %" PRId64 "\n", cache->items[i].epoch,
+                        cache->items[i].start_offset);
     enum weir_status status = weir_buf_status(&text);
     if (status == WEIR_OK)
         status = weir_file_replace(env, path, weir_buf_slice(&text), detail);
@@ -93,12 +95,14 @@ enum weir_status weir_epoch_cache_write(struct weir_env *env, const char *path, 
     return status;
 }
 
-enum weir_status weir_epoch_cache_assign(struct weir_epoch_cache *cache, int32_t epoch, int64_t start_offset)
+enum weir_status weir_epoch_cache_assign(struct weir_epoch_cache *cache, int32_t epoch,
+                                         int64_t start_offset)
 {
     if (epoch < 0 || epoch == weir_epoch_cache_latest(cache))
         return WEIR_OK;
     size_t kept = cache->count;
-    while (kept > 0 && (cache->items[kept - 1].epoch >= epoch || cache->items[kept - 1].start_offset >= start_offset))
+    while (kept > 0 && (cache->items[kept - 1].epoch >= epoch ||
+                        cache->items[kept - 1].start_offset >= start_offset))
         kept--;
     /* The new entry needs room only when none is dropped, so nothing is lost when memory is out. */
     size_t before = cache->count;
@@ -125,8 +129,9 @@ int32_t weir_epoch_cache_for_offset(const struct weir_epoch_cache *cache, int64_
     return -1;
 }
 
-void weir_epoch_cache_end_offset(const struct weir_epoch_cache *cache, int32_t epoch, int64_t log_end_offset,
-                                 int32_t *out_epoch, int64_t *out_end_offset)
+void weir_epoch_cache_end_offset(const struct weir_epoch_cache *cache, int32_t epoch,
+                                 int64_t log_end_offset, int32_t *out_epoch,
+                                 int64_t *out_end_offset)
 {
     *out_epoch = -1;
     *out_end_offset = -1;
@@ -163,7 +168,8 @@ void weir_epoch_cache_truncate_from_start(struct weir_epoch_cache *cache, int64_
     if (cache->count == 0 || cache->items[dropped].start_offset >= start_offset)
         start_offset = -1;
     if (dropped > 0) {
-        memmove(cache->items, cache->items + dropped, (cache->count - dropped) * sizeof(cache->items[0]));
+        memmove(cache->items, cache->items + dropped,
+                (cache->count - dropped) * sizeof(cache->items[0]));
         cache->count -= dropped;
         cache->is_dirty = true;
     }

@@ -17,7 +17,8 @@ struct reaper_item {
 struct weir_file_reaper {
     struct weir_env *env;
     struct weir_lock lock;
-    struct weir_list items; /* in the order they were added; delays differ little, so a walk over all is fine */
+    struct weir_list
+        items; /* in the order they were added; delays differ little, so a walk over all is fine */
     size_t count;
 };
 
@@ -50,8 +51,8 @@ void weir_file_reaper_free(struct weir_file_reaper *reaper)
     weir_free(reaper);
 }
 
-enum weir_status weir_file_reaper_add(struct weir_file_reaper *reaper, const char *path, bool is_directory,
-                                      int64_t due_ms)
+enum weir_status weir_file_reaper_add(struct weir_file_reaper *reaper, const char *path,
+                                      bool is_directory, int64_t due_ms)
 {
     struct reaper_item *item = weir_calloc(1, sizeof(*item));
     if (item == NULL)
@@ -70,12 +71,12 @@ enum weir_status weir_file_reaper_add(struct weir_file_reaper *reaper, const cha
     return WEIR_OK;
 }
 
-static struct reaper_item *take_due(struct weir_file_reaper *reaper, int64_t now_ms, bool everything)
+static struct reaper_item *take_due(struct weir_file_reaper *reaper, int64_t now_ms,
+                                    bool everything)
 {
     struct reaper_item *due = NULL;
     weir_lock_take(&reaper->lock);
-    WEIR_LIST_FOREACH(node, &reaper->items)
-    {
+    WEIR_LIST_FOREACH(node, &reaper->items) {
         struct reaper_item *item = WEIR_LIST_ENTRY(node, struct reaper_item, node);
         if (everything || item->due_ms <= now_ms) {
             weir_list_remove(&item->node);
@@ -88,8 +89,8 @@ static struct reaper_item *take_due(struct weir_file_reaper *reaper, int64_t now
     return due;
 }
 
-enum weir_status weir_file_reaper_run(struct weir_file_reaper *reaper, bool everything, size_t *out_removed,
-                                      struct weir_detail *detail)
+enum weir_status weir_file_reaper_run(struct weir_file_reaper *reaper, bool everything,
+                                      size_t *out_removed, struct weir_detail *detail)
 {
     enum weir_status first = WEIR_OK;
     struct reaper_item *item;
@@ -97,8 +98,9 @@ enum weir_status weir_file_reaper_run(struct weir_file_reaper *reaper, bool ever
     int64_t now_ms = weir_env_monotonic_ms(reaper->env);
     while ((item = take_due(reaper, now_ms, everything)) != NULL) {
         struct weir_detail why;
-        enum weir_status status = item->is_directory ? weir_dir_remove_all(reaper->env, item->path, &why)
-                                                     : weir_path_remove(reaper->env, item->path, &why);
+        enum weir_status status = item->is_directory
+                                      ? weir_dir_remove_all(reaper->env, item->path, &why)
+                                      : weir_path_remove(reaper->env, item->path, &why);
         if (status == WEIR_OK || status == WEIR_NOT_FOUND) {
             removed++;
         } else if (first == WEIR_OK) {
@@ -116,8 +118,7 @@ int64_t weir_file_reaper_next_ms(struct weir_file_reaper *reaper)
 {
     int64_t next_ms = -1;
     weir_lock_take(&reaper->lock);
-    WEIR_LIST_FOREACH(node, &reaper->items)
-    {
+    WEIR_LIST_FOREACH(node, &reaper->items) {
         const struct reaper_item *item = WEIR_LIST_ENTRY(node, struct reaper_item, node);
         if (next_ms < 0 || item->due_ms < next_ms)
             next_ms = item->due_ms;

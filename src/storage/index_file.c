@@ -6,23 +6,25 @@
 
 enum { INDEX_BYTES_MAX = 1 << 30 };
 
-enum weir_status weir_index_file_read(struct weir_env *env, const char *path, size_t entry_bytes, struct weir_buf *out,
-                                      struct weir_detail *detail)
+enum weir_status weir_index_file_read(struct weir_env *env, const char *path, size_t entry_bytes,
+                                      struct weir_buf *out, struct weir_detail *detail)
 {
     enum weir_status status = weir_file_read_all(env, path, INDEX_BYTES_MAX, out, detail);
     if (status == WEIR_OK && out->size % entry_bytes != 0) {
-        weir_detail_set(detail, "%s has %zu bytes, no multiple of %zu", path, out->size, entry_bytes);
+        weir_detail_set(detail, "%s has %zu bytes, no multiple of %zu", path, out->size,
+                        entry_bytes);
         return WEIR_CORRUPT;
     }
     return status;
 }
 
-enum weir_status weir_index_file_write(struct weir_env *env, const char *path, struct weir_slice tail,
-                                       uint64_t tail_pos, bool sync, struct weir_detail *detail)
+enum weir_status weir_index_file_write(struct weir_env *env, const char *path,
+                                       struct weir_slice tail, uint64_t tail_pos, bool sync,
+                                       struct weir_detail *detail)
 {
     struct weir_file *file = NULL;
-    enum weir_status status =
-        weir_file_open(env, path, WEIR_OPEN_READ | WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &file, detail);
+    enum weir_status status = weir_file_open(
+        env, path, WEIR_OPEN_READ | WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &file, detail);
     if (status != WEIR_OK)
         return status;
     uint64_t size = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A partition log's life and facts, and the publishing of what readers see.  Invariants are in log_int.h. */
+/* A partition log's life and facts, and the publishing of what readers see.  Invariants are in
+ * log_int.h. */
 
 #include "log_int.h"
 
@@ -16,7 +17,8 @@ struct weir_partition_log_options weir_partition_log_options_default(void)
     return (struct weir_partition_log_options){.config = weir_log_config_default()};
 }
 
-void weir_log_path(const struct weir_partition_log *log, const char *name, char out[WEIR_SEGMENT_PATH_BYTES])
+void weir_log_path(const struct weir_partition_log *log, const char *name,
+                   char out[WEIR_SEGMENT_PATH_BYTES])
 {
     (void)snprintf(out, WEIR_SEGMENT_PATH_BYTES, "%s/%s", log->dir, name);
 }
@@ -24,7 +26,8 @@ void weir_log_path(const struct weir_partition_log *log, const char *name, char 
 int64_t weir_log_jitter(struct weir_env *env, const struct weir_log_config *config)
 {
     uint64_t random = 0;
-    int64_t jitter_ms = config->segment_jitter_ms < config->segment_ms ? config->segment_jitter_ms : config->segment_ms;
+    int64_t jitter_ms = config->segment_jitter_ms < config->segment_ms ? config->segment_jitter_ms
+                                                                       : config->segment_ms;
     if (jitter_ms <= 0)
         return 0;
     weir_env_random(env, &random, sizeof(random));
@@ -93,16 +96,20 @@ static int64_t greatest(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-void weir_log_publish_limits(struct weir_partition_log *log, int64_t log_start_offset, int64_t high_watermark)
+void weir_log_publish_limits(struct weir_partition_log *log, int64_t log_start_offset,
+                             int64_t high_watermark)
 {
-    struct weir_partition_log_offsets offsets = log->now.offsets; /* only holders of the lock write them */
+    struct weir_partition_log_offsets offsets =
+        log->now.offsets; /* only holders of the lock write them */
     offsets.log_start_offset = log_start_offset;
-    offsets.high_watermark = greatest(least(high_watermark, offsets.log_end_offset), log_start_offset);
+    offsets.high_watermark =
+        greatest(least(high_watermark, offsets.log_end_offset), log_start_offset);
     weir_producer_state_on_high_watermark(log->producers, offsets.high_watermark);
     int64_t unstable = weir_producer_state_first_unstable(log->producers);
     offsets.last_stable_offset = offsets.high_watermark;
     if (unstable >= 0)
-        offsets.last_stable_offset = greatest(least(unstable, offsets.high_watermark), log_start_offset);
+        offsets.last_stable_offset =
+            greatest(least(unstable, offsets.high_watermark), log_start_offset);
     struct weir_segment *active = weir_log_active(log);
     weir_lock_take(&log->view_lock);
     if (offsets.high_watermark == offsets.log_end_offset) {
@@ -117,7 +124,8 @@ void weir_log_publish_limits(struct weir_partition_log *log, int64_t log_start_o
 
 /* --- State. --- */
 
-enum weir_status weir_log_check_open(const struct weir_partition_log *log, struct weir_detail *detail)
+enum weir_status weir_log_check_open(const struct weir_partition_log *log,
+                                     struct weir_detail *detail)
 {
     switch (log->state) {
     case LOG_OPEN:
@@ -187,7 +195,8 @@ static enum weir_status check_topic_id(struct weir_partition_log *log, struct we
 
 enum weir_status weir_partition_log_open(const struct weir_partition_log_options *options,
                                          struct weir_partition_log **out,
-                                         struct weir_partition_log_recovery *out_recovery, struct weir_detail *detail)
+                                         struct weir_partition_log_recovery *out_recovery,
+                                         struct weir_detail *detail)
 {
     struct weir_partition_log_recovery recovery = {0};
     struct weir_partition_log *log = weir_calloc(1, sizeof(*log));
@@ -207,7 +216,8 @@ enum weir_status weir_partition_log_open(const struct weir_partition_log_options
     weir_lock_init(&log->lock, WEIR_LOCK_RANK_LOG);
     weir_lock_init(&log->view_lock, WEIR_LOCK_RANK_LEAF);
     log->dir = weir_strdup(options->dir);
-    enum weir_status status = log->dir == NULL ? WEIR_NO_MEMORY : weir_producer_state_new(&log->producers);
+    enum weir_status status =
+        log->dir == NULL ? WEIR_NO_MEMORY : weir_producer_state_new(&log->producers);
     if (status == WEIR_OK)
         status = weir_dir_make_all(log->env, log->dir, detail);
     if (status == WEIR_OK)
@@ -238,7 +248,8 @@ void weir_partition_log_unref(struct weir_partition_log *log)
 
 /* --- Facts. --- */
 
-void weir_partition_log_offsets(struct weir_partition_log *log, struct weir_partition_log_offsets *out)
+void weir_partition_log_offsets(struct weir_partition_log *log,
+                                struct weir_partition_log_offsets *out)
 {
     weir_lock_take(&log->view_lock);
     *out = log->now.offsets;
@@ -320,8 +331,8 @@ uint64_t weir_partition_log_size(struct weir_partition_log *log)
     return bytes;
 }
 
-enum weir_status weir_partition_log_segments(struct weir_partition_log *log, struct weir_segment_info **out,
-                                             size_t *out_count)
+enum weir_status weir_partition_log_segments(struct weir_partition_log *log,
+                                             struct weir_segment_info **out, size_t *out_count)
 {
     weir_lock_take(&log->lock); /* max_timestamp is the lock's */
     const struct log_view *view = log->now.view;
@@ -339,7 +350,8 @@ enum weir_status weir_partition_log_segments(struct weir_partition_log *log, str
     return WEIR_OK;
 }
 
-enum weir_status weir_partition_log_set_topic_id(struct weir_partition_log *log, struct weir_uuid topic_id)
+enum weir_status weir_partition_log_set_topic_id(struct weir_partition_log *log,
+                                                 struct weir_uuid topic_id)
 {
     enum weir_status status = WEIR_OK;
     weir_lock_take(&log->lock);
@@ -351,7 +363,8 @@ enum weir_status weir_partition_log_set_topic_id(struct weir_partition_log *log,
     return status;
 }
 
-void weir_partition_log_set_config(struct weir_partition_log *log, const struct weir_log_config *config)
+void weir_partition_log_set_config(struct weir_partition_log *log,
+                                   const struct weir_log_config *config)
 {
     weir_lock_take(&log->lock);
     log->config = *config;
@@ -396,12 +409,14 @@ enum weir_status weir_partition_log_delete_records(struct weir_partition_log *lo
 
 /* --- Leader epochs. --- */
 
-enum weir_status weir_partition_log_assign_leader_epoch(struct weir_partition_log *log, int32_t leader_epoch)
+enum weir_status weir_partition_log_assign_leader_epoch(struct weir_partition_log *log,
+                                                        int32_t leader_epoch)
 {
     weir_lock_take(&log->lock);
     enum weir_status status = weir_log_check_open(log, NULL);
     if (status == WEIR_OK && leader_epoch > weir_epoch_cache_latest(&log->epochs))
-        status = weir_epoch_cache_assign(&log->epochs, leader_epoch, log->now.offsets.log_end_offset);
+        status =
+            weir_epoch_cache_assign(&log->epochs, leader_epoch, log->now.offsets.log_end_offset);
     weir_lock_release(&log->lock);
     return status;
 }
@@ -418,7 +433,8 @@ struct weir_epoch_entry weir_partition_log_earliest_epoch(struct weir_partition_
 {
     weir_lock_take(&log->lock);
     struct weir_epoch_entry entry =
-        log->epochs.count > 0 ? log->epochs.items[0] : (struct weir_epoch_entry){.epoch = -1, .start_offset = -1};
+        log->epochs.count > 0 ? log->epochs.items[0]
+                              : (struct weir_epoch_entry){.epoch = -1, .start_offset = -1};
     weir_lock_release(&log->lock);
     return entry;
 }
@@ -431,18 +447,19 @@ int32_t weir_partition_log_epoch_for_offset(struct weir_partition_log *log, int6
     return epoch;
 }
 
-void weir_partition_log_end_offset_for_epoch(struct weir_partition_log *log, int32_t epoch, int32_t *out_epoch,
-                                             int64_t *out_end_offset)
+void weir_partition_log_end_offset_for_epoch(struct weir_partition_log *log, int32_t epoch,
+                                             int32_t *out_epoch, int64_t *out_end_offset)
 {
     weir_lock_take(&log->lock);
-    weir_epoch_cache_end_offset(&log->epochs, epoch, log->now.offsets.log_end_offset, out_epoch, out_end_offset);
+    weir_epoch_cache_end_offset(&log->epochs, epoch, log->now.offsets.log_end_offset, out_epoch,
+                                out_end_offset);
     weir_lock_release(&log->lock);
 }
 
 /* --- Producers. --- */
 
-enum weir_status weir_partition_log_producers(struct weir_partition_log *log, struct weir_producer_info **out,
-                                              size_t *out_count)
+enum weir_status weir_partition_log_producers(struct weir_partition_log *log,
+                                              struct weir_producer_info **out, size_t *out_count)
 {
     weir_lock_take(&log->lock);
     size_t count = weir_producer_state_count(log->producers);
@@ -453,8 +470,9 @@ enum weir_status weir_partition_log_producers(struct weir_partition_log *log, st
         infos[i] = (struct weir_producer_info){
             .producer_id = producer->producer_id,
             .producer_epoch = producer->producer_epoch,
-            .last_sequence =
-                producer->batch_count > 0 ? producer->batches[producer->batch_count - 1].last_sequence : -1,
+            .last_sequence = producer->batch_count > 0
+                                 ? producer->batches[producer->batch_count - 1].last_sequence
+                                 : -1,
             .last_timestamp = producer->last_timestamp,
             .coordinator_epoch = producer->coordinator_epoch,
             .txn_first_offset = producer->txn_first_offset};
@@ -467,11 +485,13 @@ enum weir_status weir_partition_log_producers(struct weir_partition_log *log, st
     return WEIR_OK;
 }
 
-bool weir_partition_log_has_open_txn(struct weir_partition_log *log, int64_t producer_id, int16_t producer_epoch)
+bool weir_partition_log_has_open_txn(struct weir_partition_log *log, int64_t producer_id,
+                                     int16_t producer_epoch)
 {
     weir_lock_take(&log->lock);
     const struct weir_producer *producer = weir_producer_state_find(log->producers, producer_id);
-    bool is_open = producer != NULL && producer->txn_first_offset >= 0 && producer->producer_epoch == producer_epoch;
+    bool is_open = producer != NULL && producer->txn_first_offset >= 0 &&
+                   producer->producer_epoch == producer_epoch;
     weir_lock_release(&log->lock);
     return is_open;
 }

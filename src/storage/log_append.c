@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Appending.  Everything that can fail for other reasons than the disk happens before the write, so that a write that
- * succeeded is always accounted for:
- *   checks -> roll if due -> room in memory -> one write -> indexes, producers, epochs -> publish.
+ * Appending.  Everything that can fail for other reasons than the disk happens before the write, so
+ * that a write that succeeded is always accounted for: checks -> roll if due -> room in memory ->
+ * one write -> indexes, producers, epochs -> publish.
  */
 
 #include "log_int.h"
@@ -14,7 +14,8 @@
 
 /* --- Rolling. --- */
 
-static bool is_roll_due(struct weir_partition_log *log, int64_t last_offset, int64_t max_timestamp, size_t bytes)
+static bool is_roll_due(struct weir_partition_log *log, int64_t last_offset, int64_t max_timestamp,
+                        size_t bytes)
 {
     const struct weir_log_config *config = &log->config;
     struct weir_segment *active = weir_log_active(log);
@@ -55,8 +56,10 @@ static enum weir_status add_segment(struct weir_partition_log *log, struct weir_
     return WEIR_OK;
 }
 
-/* What a new active segment leaves behind must be complete in the page cache; the next flush makes it durable. */
-enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t base_offset, struct weir_detail *detail)
+/* What a new active segment leaves behind must be complete in the page cache; the next flush makes
+ * it durable. */
+enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t base_offset,
+                                      struct weir_detail *detail)
 {
     struct weir_segment *sealed = weir_log_active(log);
     struct weir_segment *segment = NULL;
@@ -75,17 +78,22 @@ enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t ba
     status = weir_segment_write_indexes(segment, false, detail);
     if (status == WEIR_OK)
         status = add_segment(log, segment);
+    /* The batches may be durable already, but the sealed segment's indexes are not before the next
+     * flush. */
+    if (status == WEIR_OK && log->recovery_point > sealed->base_offset)
+        log->recovery_point = sealed->base_offset;
     weir_segment_unref(segment);
     return status;
 }
 
-static enum weir_status roll_if_due(struct weir_partition_log *log, int64_t base_offset, int64_t last_offset,
-                                    int64_t max_timestamp, size_t bytes, bool *out_has_rolled,
-                                    struct weir_detail *detail)
+static enum weir_status roll_if_due(struct weir_partition_log *log, int64_t base_offset,
+                                    int64_t last_offset, int64_t max_timestamp, size_t bytes,
+                                    bool *out_has_rolled, struct weir_detail *detail)
 {
     *out_has_rolled = false;
     if (bytes > (size_t)log->config.segment_bytes) {
-        weir_detail_set(detail, "%zu bytes do not fit in a segment of %d", bytes, log->config.segment_bytes);
+        weir_detail_set(detail, "%zu bytes do not fit in a segment of %d", bytes,
+                        log->config.segment_bytes);
         return WEIR_RECORD_LIST_TOO_LARGE;
     }
     if (!is_roll_due(log, last_offset, max_timestamp, bytes))
@@ -102,8 +110,8 @@ static enum weir_status roll_if_due(struct weir_partition_log *log, int64_t base
 /* --- Writing. --- */
 
 /* P4: takes back what a failed write may have left. */
-static enum weir_status take_back(struct weir_partition_log *log, enum weir_status why, uint64_t file_pos,
-                                  struct weir_detail *detail)
+static enum weir_status take_back(struct weir_partition_log *log, enum weir_status why,
+                                  uint64_t file_pos, struct weir_detail *detail)
 {
     struct weir_detail second = {{0}};
     struct weir_segment *active = weir_log_active(log);
@@ -116,12 +124,14 @@ static enum weir_status take_back(struct weir_partition_log *log, enum weir_stat
     return WEIR_KAFKA_STORAGE_ERROR;
 }
 
-static enum weir_status write_parts(struct weir_partition_log *log, const struct weir_slice *parts, size_t count,
-                                    uint64_t *out_file_pos, struct weir_detail *detail)
+static enum weir_status write_parts(struct weir_partition_log *log, const struct weir_slice *parts,
+                                    size_t count, uint64_t *out_file_pos,
+                                    struct weir_detail *detail)
 {
     struct weir_segment *active = weir_log_active(log);
     uint64_t file_pos = weir_segment_size(active);
-    enum weir_status status = weir_file_write_at(log->env, active->file, parts, count, file_pos, detail);
+    enum weir_status status =
+        weir_file_write_at(log->env, active->file, parts, count, file_pos, detail);
     if (status != WEIR_OK)
         return take_back(log, status, file_pos, detail);
     *out_file_pos = file_pos;
@@ -162,7 +172,8 @@ static enum weir_status read_marker(struct leader_append *append, struct weir_de
     uint8_t bytes[256];
     const struct weir_checked_batch *checked = append->checked;
     size_t size = WEIR_BATCH_HEADER_BYTES + checked->body.size;
-    append->has_marker = weir_batch_is_control(&checked->batch) && weir_batch_has_producer_id(&checked->batch);
+    append->has_marker =
+        weir_batch_is_control(&checked->batch) && weir_batch_has_producer_id(&checked->batch);
     if (!append->has_marker)
         return WEIR_OK;
     if (size > sizeof(bytes)) {
@@ -178,13 +189,16 @@ static enum weir_status read_marker(struct leader_append *append, struct weir_de
 
 static bool opens_txn(const struct weir_partition_log *log, const struct weir_batch *batch)
 {
-    const struct weir_producer *producer = weir_producer_state_find(log->producers, batch->producer_id);
+    const struct weir_producer *producer =
+        weir_producer_state_find(log->producers, batch->producer_id);
     return weir_batch_is_transactional(batch) && !weir_batch_is_control(batch) &&
-           (producer == NULL || producer->txn_first_offset < 0 || producer->producer_epoch != batch->producer_epoch);
+           (producer == NULL || producer->txn_first_offset < 0 ||
+            producer->producer_epoch != batch->producer_epoch);
 }
 
 /* True when the batch was answered as a duplicate. */
-static enum weir_status check_producer(struct leader_append *append, struct weir_log_append_result *out,
+static enum weir_status check_producer(struct leader_append *append,
+                                       struct weir_log_append_result *out,
                                        struct weir_detail *detail)
 {
     struct weir_partition_log *log = append->log;
@@ -196,7 +210,8 @@ static enum weir_status check_producer(struct leader_append *append, struct weir
         return weir_producer_state_check_marker(log->producers, &append->marker, options->origin,
                                                 options->transaction_version, detail);
     if (options->origin == WEIR_APPEND_CLIENT) {
-        const struct weir_producer_batch *known = weir_producer_state_duplicate(log->producers, batch);
+        const struct weir_producer_batch *known =
+            weir_producer_state_duplicate(log->producers, batch);
         if (known != NULL) {
             fill_result(log, known->last_offset - known->offset_delta, known->last_offset, out);
             out->log_append_time_ms = known->timestamp;
@@ -212,15 +227,18 @@ static enum weir_status check_producer(struct leader_append *append, struct weir
 }
 
 /* Room in memory for everything the write of one batch will change. */
-static enum weir_status prepare(struct weir_partition_log *log, const struct weir_batch *batch, int32_t leader_epoch)
+static enum weir_status prepare(struct weir_partition_log *log, const struct weir_batch *batch,
+                                int32_t leader_epoch)
 {
     if (leader_epoch > weir_epoch_cache_latest(&log->epochs)) {
-        enum weir_status status = weir_epoch_cache_assign(&log->epochs, leader_epoch, batch->base_offset);
+        enum weir_status status =
+            weir_epoch_cache_assign(&log->epochs, leader_epoch, batch->base_offset);
         if (status != WEIR_OK)
             return status;
     }
-    return weir_batch_has_producer_id(batch) ? weir_producer_state_prepare(log->producers, batch->producer_id)
-                                             : WEIR_OK;
+    return weir_batch_has_producer_id(batch)
+               ? weir_producer_state_prepare(log->producers, batch->producer_id)
+               : WEIR_OK;
 }
 
 /* And for as many transactions. */
@@ -241,24 +259,25 @@ static void apply_marker(struct weir_partition_log *log, const struct weir_txn_m
                          const struct weir_batch *batch)
 {
     struct weir_completed_txn completed;
-    if (!weir_producer_state_apply_marker(log->producers, marker, batch->base_offset, batch->max_timestamp,
-                                          &completed) ||
+    if (!weir_producer_state_apply_marker(log->producers, marker, batch->base_offset,
+                                          batch->max_timestamp, &completed) ||
         !completed.is_aborted)
         return;
-    struct weir_aborted_txn aborted = {.producer_id = completed.producer_id,
-                                       .first_offset = completed.first_offset,
-                                       .last_offset = completed.last_offset,
-                                       .last_stable_offset =
-                                           weir_producer_state_last_stable_offset(log->producers, &completed)};
+    struct weir_aborted_txn aborted = {
+        .producer_id = completed.producer_id,
+        .first_offset = completed.first_offset,
+        .last_offset = completed.last_offset,
+        .last_stable_offset = weir_producer_state_last_stable_offset(log->producers, &completed)};
     struct weir_segment *active = weir_log_active(log);
     weir_lock_take(&active->lock);
     enum weir_status status = weir_txn_index_append(&active->txn_index, &aborted);
     weir_lock_release(&active->lock);
-    /* prepare() made room and markers come in offset order, so this is a broken invariant; going on would show aborted
-     * records to read_committed consumers. */
+    /* prepare() made room and markers come in offset order, so this is a broken invariant; going on
+     * would show aborted records to read_committed consumers. */
     if (status != WEIR_OK) {
         struct weir_detail why;
-        weir_detail_set(&why, "the abort at offset %" PRId64 " could not be indexed", completed.last_offset);
+        weir_detail_set(&why, "the abort at offset %" PRId64 " could not be indexed",
+                        completed.last_offset);
         weir_log_fail_locked(log, &why);
     }
 }
@@ -284,11 +303,13 @@ static enum weir_status write_leader_batch(struct leader_append *append, struct 
     else if (weir_batch_has_producer_id(batch))
         weir_producer_state_update(log->producers, batch);
     weir_log_publish_end(log, batch->last_offset + 1);
-    weir_log_publish_limits(log, log->now.offsets.log_start_offset, log->now.offsets.high_watermark);
+    weir_log_publish_limits(log, log->now.offsets.log_start_offset,
+                            log->now.offsets.high_watermark);
     return WEIR_OK;
 }
 
-static enum weir_status append_locked(struct leader_append *append, struct weir_log_append_result *out,
+static enum weir_status append_locked(struct leader_append *append,
+                                      struct weir_log_append_result *out,
                                       struct weir_detail *detail)
 {
     struct weir_partition_log *log = append->log;
@@ -304,8 +325,8 @@ static enum weir_status append_locked(struct leader_append *append, struct weir_
         return WEIR_INVALID;
     }
     batch->last_offset = batch->base_offset + batch->last_offset_delta;
-    status = roll_if_due(log, batch->base_offset, batch->last_offset, batch->max_timestamp, batch->bytes.size,
-                         &out->has_rolled, detail);
+    status = roll_if_due(log, batch->base_offset, batch->last_offset, batch->max_timestamp,
+                         batch->bytes.size, &out->has_rolled, detail);
     if (status == WEIR_OK)
         status = prepare(log, batch, append->options->leader_epoch);
     if (status == WEIR_OK && append->has_marker)
@@ -317,11 +338,14 @@ static enum weir_status append_locked(struct leader_append *append, struct weir_
     return status;
 }
 
-enum weir_status weir_partition_log_append(struct weir_partition_log *log, const struct weir_checked_batch *batch,
+enum weir_status weir_partition_log_append(struct weir_partition_log *log,
+                                           const struct weir_checked_batch *batch,
                                            const struct weir_log_append_options *options,
-                                           struct weir_log_append_result *out, struct weir_detail *detail)
+                                           struct weir_log_append_result *out,
+                                           struct weir_detail *detail)
 {
-    struct leader_append append = {.log = log, .checked = batch, .options = options, .batch = batch->batch};
+    struct leader_append append = {
+        .log = log, .checked = batch, .options = options, .batch = batch->batch};
     struct weir_log_append_result result = {.log_append_time_ms = batch->log_append_time_ms};
     enum weir_status status = read_marker(&append, detail);
     if (status != WEIR_OK)
@@ -334,14 +358,17 @@ enum weir_status weir_partition_log_append(struct weir_partition_log *log, const
     return status;
 }
 
-enum weir_status weir_partition_log_append_marker(struct weir_partition_log *log, const struct weir_txn_marker *marker,
+enum weir_status weir_partition_log_append_marker(struct weir_partition_log *log,
+                                                  const struct weir_txn_marker *marker,
                                                   const struct weir_log_append_options *options,
-                                                  struct weir_log_append_result *out, struct weir_detail *detail)
+                                                  struct weir_log_append_result *out,
+                                                  struct weir_detail *detail)
 {
     uint8_t bytes[WEIR_TXN_MARKER_BYTES];
     struct weir_checked_batch checked;
     weir_txn_marker_write(bytes, marker, weir_env_wall_ms(log->env));
-    enum weir_status status = weir_checked_batch_from_own(weir_slice_of(bytes, sizeof(bytes)), &checked, detail);
+    enum weir_status status =
+        weir_checked_batch_from_own(weir_slice_of(bytes, sizeof(bytes)), &checked, detail);
     if (status != WEIR_OK)
         return status;
     return weir_partition_log_append(log, &checked, options, out, detail);
@@ -355,8 +382,8 @@ struct raw_summary {
     int64_t max_timestamp;
 };
 
-static enum weir_status check_raw(struct weir_slice batches, int64_t log_end_offset, struct raw_summary *out,
-                                  struct weir_detail *detail)
+static enum weir_status check_raw(struct weir_slice batches, int64_t log_end_offset,
+                                  struct raw_summary *out, struct weir_detail *detail)
 {
     struct weir_batch_iter iter;
     struct weir_batch batch;
@@ -370,7 +397,8 @@ static enum weir_status check_raw(struct weir_slice batches, int64_t log_end_off
             return status;
         if (batch.base_offset < next_offset || batch.last_offset < batch.base_offset ||
             batch.last_offset == INT64_MAX) {
-            weir_detail_set(detail, "batch at offset %" PRId64 " where %" PRId64 " or more was expected",
+            weir_detail_set(detail,
+                            "batch at offset %" PRId64 " where %" PRId64 " or more was expected",
                             batch.base_offset, next_offset);
             return WEIR_INVALID;
         }
@@ -382,7 +410,8 @@ static enum weir_status check_raw(struct weir_slice batches, int64_t log_end_off
         next_offset = batch.last_offset + 1;
     }
     if (status != WEIR_NOT_FOUND)
-        return status == WEIR_TRUNCATED || status == WEIR_UNKNOWN_SERVER_ERROR ? WEIR_CORRUPT : status;
+        return status == WEIR_TRUNCATED || status == WEIR_UNKNOWN_SERVER_ERROR ? WEIR_CORRUPT
+                                                                               : status;
     if (out->base_offset < 0) {
         weir_detail_set(detail, "no batches");
         return WEIR_INVALID;
@@ -406,7 +435,8 @@ static enum weir_status prepare_raw(struct weir_partition_log *log, struct weir_
     return producers == 0 ? WEIR_OK : reserve_txns(log, producers);
 }
 
-static void account_raw(struct weir_partition_log *log, struct weir_slice batches, uint64_t file_pos)
+static void account_raw(struct weir_partition_log *log, struct weir_slice batches,
+                        uint64_t file_pos)
 {
     struct weir_batch_iter iter;
     struct weir_batch batch;
@@ -426,7 +456,8 @@ static void account_raw(struct weir_partition_log *log, struct weir_slice batche
 }
 
 static enum weir_status append_raw_locked(struct weir_partition_log *log, struct weir_slice batches,
-                                          struct weir_log_append_result *out, struct weir_detail *detail)
+                                          struct weir_log_append_result *out,
+                                          struct weir_detail *detail)
 {
     struct raw_summary summary;
     uint64_t file_pos = 0;
@@ -434,8 +465,8 @@ static enum weir_status append_raw_locked(struct weir_partition_log *log, struct
     if (status == WEIR_OK)
         status = check_raw(batches, log->now.offsets.log_end_offset, &summary, detail);
     if (status == WEIR_OK)
-        status = roll_if_due(log, summary.base_offset, summary.last_offset, summary.max_timestamp, batches.size,
-                             &out->has_rolled, detail);
+        status = roll_if_due(log, summary.base_offset, summary.last_offset, summary.max_timestamp,
+                             batches.size, &out->has_rolled, detail);
     if (status == WEIR_OK)
         status = prepare_raw(log, batches);
     if (status == WEIR_OK)
@@ -444,13 +475,16 @@ static enum weir_status append_raw_locked(struct weir_partition_log *log, struct
         return status;
     account_raw(log, batches, file_pos);
     weir_log_publish_end(log, summary.last_offset + 1);
-    weir_log_publish_limits(log, log->now.offsets.log_start_offset, log->now.offsets.high_watermark);
+    weir_log_publish_limits(log, log->now.offsets.log_start_offset,
+                            log->now.offsets.high_watermark);
     fill_result(log, summary.base_offset, summary.last_offset, out);
     return WEIR_OK;
 }
 
-enum weir_status weir_partition_log_append_raw(struct weir_partition_log *log, struct weir_slice batches,
-                                               enum weir_append_origin origin, struct weir_log_append_result *out,
+enum weir_status weir_partition_log_append_raw(struct weir_partition_log *log,
+                                               struct weir_slice batches,
+                                               enum weir_append_origin origin,
+                                               struct weir_log_append_result *out,
                                                struct weir_detail *detail)
 {
     (void)origin; /* what is replicated is never refused for its sequence */

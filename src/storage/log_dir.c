@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What lies in a partition directory.  Files are named <20 digits><suffix>; ".deleted", ".cleaned" and ".swap" behind
- * that say how far a deletion or a compaction had come when the process ended (reference A.6, steps 1 and 2):
- *   .deleted  given up: remove
- *   .cleaned  a compaction's output that was not complete: remove, with every .swap at or above it
- *   .swap     complete output: the files it replaces go, and it takes their name
+ * What lies in a partition directory.  Files are named <20 digits><suffix>; ".deleted", ".cleaned"
+ * and ".swap" behind that say how far a deletion or a compaction had come when the process ended
+ * (reference A.6, steps 1 and 2): .deleted  given up: remove .cleaned  a compaction's output that
+ * was not complete: remove, with every .swap at or above it .swap     complete output: the files it
+ * replaces go, and it takes their name
  */
 
 #include "log_int.h"
@@ -65,8 +65,8 @@ static enum weir_status on_entry(void *context, const char *name)
         return WEIR_CORRUPT;
     }
     struct log_dir_listing *listing = list->listing;
-    struct log_dir_entry *items =
-        weir_grow(listing->items, &listing->capacity, listing->count + 1, sizeof(listing->items[0]));
+    struct log_dir_entry *items = weir_grow(listing->items, &listing->capacity, listing->count + 1,
+                                            sizeof(listing->items[0]));
     if (items == NULL)
         return WEIR_NO_MEMORY;
     listing->items = items;
@@ -83,8 +83,8 @@ static int compare_entries(const void *a, const void *b)
     return strcmp(left->suffix, right->suffix);
 }
 
-enum weir_status weir_log_dir_list(struct weir_env *env, const char *dir, struct log_dir_listing *out,
-                                   struct weir_detail *detail)
+enum weir_status weir_log_dir_list(struct weir_env *env, const char *dir,
+                                   struct log_dir_listing *out, struct weir_detail *detail)
 {
     struct log_dir_listing listing = {0};
     struct list_context context = {.env = env, .dir = dir, .listing = &listing, .detail = detail};
@@ -99,8 +99,8 @@ enum weir_status weir_log_dir_list(struct weir_env *env, const char *dir, struct
     return WEIR_OK;
 }
 
-static enum weir_status remove_entry(struct weir_env *env, const char *dir, const struct log_dir_entry *entry,
-                                     struct weir_detail *detail)
+static enum weir_status remove_entry(struct weir_env *env, const char *dir,
+                                     const struct log_dir_entry *entry, struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     weir_offset_file_path(dir, entry->offset, entry->suffix, path);
@@ -109,8 +109,8 @@ static enum weir_status remove_entry(struct weir_env *env, const char *dir, cons
 }
 
 /* The offset behind the last batch of a <base>.log.swap. */
-static enum weir_status swap_end_offset(struct weir_env *env, const char *dir, int64_t base_offset, int64_t *out,
-                                        struct weir_detail *detail)
+static enum weir_status swap_end_offset(struct weir_env *env, const char *dir, int64_t base_offset,
+                                        int64_t *out, struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_segment segment = {.env = env, .base_offset = base_offset, .path = path};
@@ -138,7 +138,8 @@ static enum weir_status swap_end_offset(struct weir_env *env, const char *dir, i
 }
 
 /* Removes what the surviving swap logs replace. */
-static enum weir_status remove_replaced(struct weir_env *env, const char *dir, const struct log_dir_listing *listing,
+static enum weir_status remove_replaced(struct weir_env *env, const char *dir,
+                                        const struct log_dir_listing *listing,
                                         struct weir_detail *detail)
 {
     int64_t from = INT64_MAX;
@@ -167,7 +168,8 @@ static enum weir_status remove_replaced(struct weir_env *env, const char *dir, c
     return WEIR_OK;
 }
 
-static enum weir_status rename_swaps(struct weir_env *env, const char *dir, const struct log_dir_listing *listing,
+static enum weir_status rename_swaps(struct weir_env *env, const char *dir,
+                                     const struct log_dir_listing *listing,
                                      struct weir_detail *detail)
 {
     for (size_t i = 0; i < listing->count; i++) {
@@ -187,8 +189,9 @@ static enum weir_status rename_swaps(struct weir_env *env, const char *dir, cons
 }
 
 /* Steps 1: what was given up, and compactions that had not finished writing. */
-static enum weir_status remove_unfinished(struct weir_env *env, const char *dir, const struct log_dir_listing *listing,
-                                          bool *out_changed, struct weir_detail *detail)
+static enum weir_status remove_unfinished(struct weir_env *env, const char *dir,
+                                          const struct log_dir_listing *listing, bool *out_changed,
+                                          struct weir_detail *detail)
 {
     int64_t least_cleaned = INT64_MAX;
     for (size_t i = listing->count; i > 0; i--) {
@@ -197,7 +200,8 @@ static enum weir_status remove_unfinished(struct weir_env *env, const char *dir,
     }
     for (size_t i = 0; i < listing->count; i++) {
         const struct log_dir_entry *entry = &listing->items[i];
-        bool is_unfinished = ends_with(entry->suffix, ".deleted") || ends_with(entry->suffix, ".cleaned") ||
+        bool is_unfinished = ends_with(entry->suffix, ".deleted") ||
+                             ends_with(entry->suffix, ".cleaned") ||
                              (ends_with(entry->suffix, ".swap") && entry->offset >= least_cleaned);
         if (!is_unfinished)
             continue;
@@ -218,16 +222,17 @@ static bool has_suffix(const struct log_dir_listing *listing, const char *suffix
     return false;
 }
 
-static enum weir_status relist(struct weir_env *env, const char *dir, struct log_dir_listing *listing,
-                               struct weir_detail *detail)
+static enum weir_status relist(struct weir_env *env, const char *dir,
+                               struct log_dir_listing *listing, struct weir_detail *detail)
 {
     weir_log_dir_listing_done(listing);
     return weir_log_dir_list(env, dir, listing, detail);
 }
 
 /* Indexes whose log is gone. */
-static enum weir_status remove_orphans(struct weir_env *env, const char *dir, const struct log_dir_listing *listing,
-                                       bool *out_changed, struct weir_detail *detail)
+static enum weir_status remove_orphans(struct weir_env *env, const char *dir,
+                                       const struct log_dir_listing *listing, bool *out_changed,
+                                       struct weir_detail *detail)
 {
     int64_t log_offset = -1;
     /* ".index" sorts before ".log", so the log of this offset is looked for ahead. */
@@ -250,8 +255,8 @@ static enum weir_status remove_orphans(struct weir_env *env, const char *dir, co
     return WEIR_OK;
 }
 
-enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir, struct log_dir_listing *out,
-                                   struct weir_detail *detail)
+enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir,
+                                   struct log_dir_listing *out, struct weir_detail *detail)
 {
     struct log_dir_listing listing = {0};
     bool has_changed = false;

@@ -4,8 +4,8 @@
 /*
  * The inside of a partition log, shared by the log_*.c files.
  *
- * Two locks.  `lock` (rank LOG) serialises everything that changes the log.  `view_lock` (rank LEAF) covers the
- * published fields only, for a few loads or stores; whoever publishes holds both.
+ * Two locks.  `lock` (rank LOG) serialises everything that changes the log.  `view_lock` (rank
+ * LEAF) covers the published fields only, for a few loads or stores; whoever publishes holds both.
  *
  * I1  view->segments is never empty; bases rise strictly; the last one is the active segment.
  * I2  log_start <= last_stable <= high_watermark <= log_end.
@@ -29,7 +29,8 @@ struct published {
     struct log_view *view;
     struct weir_partition_log_offsets offsets;
     uint64_t end_pos;
-    /* Where the high watermark lies, when that is known (the usual case of "all of it"); otherwise hw_base is -1. */
+    /* Where the high watermark lies, when that is known (the usual case of "all of it"); otherwise
+     * hw_base is -1. */
     int64_t hw_base;
     uint64_t hw_pos;
 };
@@ -39,7 +40,8 @@ struct weir_partition_log {
     struct weir_topic_partition key;
     atomic_int refs;
     struct weir_file_reaper *reaper;
-    void (*on_failure)(void *context, struct weir_partition_log *log, const struct weir_detail *detail);
+    void (*on_failure)(void *context, struct weir_partition_log *log,
+                       const struct weir_detail *detail);
     void (*on_truncated)(void *context, struct weir_partition_log *log);
     void *context;
 
@@ -66,7 +68,8 @@ static inline struct weir_segment *weir_log_active(struct weir_partition_log *lo
     return log->now.view->segments[log->now.view->count - 1];
 }
 
-struct log_view *weir_log_view_new(struct weir_segment *const *segments, size_t count); /* takes a reference to each */
+struct log_view *weir_log_view_new(struct weir_segment *const *segments,
+                                   size_t count); /* takes a reference to each */
 void weir_log_view_unref(struct log_view *view);
 /* A copy of the published fields with a reference to the view. */
 void weir_log_take(struct weir_partition_log *log, struct published *out);
@@ -75,17 +78,22 @@ void weir_log_publish_view(struct weir_partition_log *log, struct log_view *take
 /* Publishes the log end offset with the active segment's size. */
 void weir_log_publish_end(struct weir_partition_log *log, int64_t log_end_offset);
 /* Brings high watermark and last stable offset into order after any change (I2). */
-void weir_log_publish_limits(struct weir_partition_log *log, int64_t log_start_offset, int64_t high_watermark);
+void weir_log_publish_limits(struct weir_partition_log *log, int64_t log_start_offset,
+                             int64_t high_watermark);
 /* OK, CLOSED or KAFKA_STORAGE_ERROR. */
-enum weir_status weir_log_check_open(const struct weir_partition_log *log, struct weir_detail *detail);
+enum weir_status weir_log_check_open(const struct weir_partition_log *log,
+                                     struct weir_detail *detail);
 /* P5. The lock is held. */
 void weir_log_fail_locked(struct weir_partition_log *log, const struct weir_detail *why);
-void weir_log_path(const struct weir_partition_log *log, const char *name, char out[WEIR_SEGMENT_PATH_BYTES]);
+void weir_log_path(const struct weir_partition_log *log, const char *name,
+                   char out[WEIR_SEGMENT_PATH_BYTES]);
 int64_t weir_log_jitter(struct weir_env *env, const struct weir_log_config *config);
 
 /* log_load.c */
-enum weir_status weir_log_load(struct weir_partition_log *log, const struct weir_partition_log_options *options,
-                               struct weir_partition_log_recovery *recovery, struct weir_detail *detail);
+enum weir_status weir_log_load(struct weir_partition_log *log,
+                               const struct weir_partition_log_options *options,
+                               struct weir_partition_log_recovery *recovery,
+                               struct weir_detail *detail);
 
 /* log_dir.c: what lies in the directory */
 struct log_dir_entry {
@@ -99,34 +107,41 @@ struct log_dir_listing {
 };
 void weir_log_dir_listing_done(struct log_dir_listing *listing);
 /* Finishes what an interrupted compaction or deletion left, then lists files named by an offset. */
-enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir, struct log_dir_listing *out,
-                                   struct weir_detail *detail);
-enum weir_status weir_log_dir_list(struct weir_env *env, const char *dir, struct log_dir_listing *out,
-                                   struct weir_detail *detail);
+enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir,
+                                   struct log_dir_listing *out, struct weir_detail *detail);
+enum weir_status weir_log_dir_list(struct weir_env *env, const char *dir,
+                                   struct log_dir_listing *out, struct weir_detail *detail);
 
 /* log_producers.c: producer state from snapshots and batches */
-/* Applies what one batch at its place does to producers and, for an abort, to the transaction index. */
+/* Applies what one batch at its place does to producers and, for an abort, to the transaction
+ * index. */
 enum weir_status weir_log_replay_batch(struct weir_partition_log *log, struct weir_segment *segment,
                                        const struct weir_batch_place *place, bool write_txn_index,
                                        struct weir_detail *detail);
-/* Newest good snapshot at or below the offset (bad ones are removed), then the batches from there to it. */
-enum weir_status weir_log_rebuild_producers(struct weir_partition_log *log, struct weir_segment *const *segments,
-                                            size_t count, int64_t up_to_offset, struct weir_detail *detail);
+/* Newest good snapshot at or below the offset (bad ones are removed), then the batches from there
+ * to it. */
+enum weir_status weir_log_rebuild_producers(struct weir_partition_log *log,
+                                            struct weir_segment *const *segments, size_t count,
+                                            int64_t up_to_offset, struct weir_detail *detail);
 /* Writes <offset>.snapshot unless it is there. */
 enum weir_status weir_log_write_snapshot(struct weir_partition_log *log, int64_t offset, bool sync,
                                          struct weir_detail *detail);
 /* Removes snapshots that belong to no segment (the newest stays), or lie above the offset. */
-enum weir_status weir_log_tidy_snapshots(struct weir_partition_log *log, int64_t above, struct weir_detail *detail);
+enum weir_status weir_log_tidy_snapshots(struct weir_partition_log *log, int64_t above,
+                                         struct weir_detail *detail);
 
 /* log_append.c */
 bool weir_log_is_flush_due(const struct weir_partition_log *log);
 /* Seals the active segment and begins one at log_end.  The lock is held. */
-enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t base_offset, struct weir_detail *detail);
+enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t base_offset,
+                                      struct weir_detail *detail);
 
 /* log_upkeep.c */
 /* Gives a segment's files to the reaper under names that say so. */
-enum weir_status weir_log_discard_segment(struct weir_partition_log *log, struct weir_segment *segment,
-                                          struct weir_detail *detail);
-enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log, struct weir_detail *detail);
+enum weir_status weir_log_discard_segment(struct weir_partition_log *log,
+                                          struct weir_segment *segment, struct weir_detail *detail);
+enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log,
+                                                   struct weir_detail *detail);
 /* All segments go; one empty one at offset remains. The lock is held. */
-enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t offset, struct weir_detail *detail);
+enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t offset,
+                                     struct weir_detail *detail);

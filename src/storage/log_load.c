@@ -3,9 +3,10 @@
 /*
  * Opening a log (reference A.6), in this order:
  *   1. finish what an interrupted compaction or deletion left (log_dir.c)
- *   2. open the segments; choose those that must be scanned: after an unclean stop all that reach the recovery point,
- *      and always one whose indexes are missing or impossible
- *   3. scan them in order, rebuilding indexes, epochs and producers; cut at the first bad batch, drop what is behind it
+ *   2. open the segments; choose those that must be scanned: after an unclean stop all that reach
+ * the recovery point, and always one whose indexes are missing or impossible
+ *   3. scan them in order, rebuilding indexes, epochs and producers; cut at the first bad batch,
+ * drop what is behind it
  *   4. check the tail of the last segment, also after a clean stop
  *   5. epochs, producers, offsets
  */
@@ -48,8 +49,9 @@ static enum weir_status open_segments(struct loader *loader, const struct log_di
     for (size_t i = 0; i < listing->count; i++) {
         if (strcmp(listing->items[i].suffix, WEIR_SEGMENT_SUFFIX_LOG) != 0)
             continue;
-        enum weir_status status = weir_segment_open(loader->log->env, loader->log->dir, listing->items[i].offset,
-                                                    false, &loader->segments[loader->count], detail);
+        enum weir_status status =
+            weir_segment_open(loader->log->env, loader->log->dir, listing->items[i].offset, false,
+                              &loader->segments[loader->count], detail);
         if (status != WEIR_OK)
             return status;
         loader->segments[loader->count]->roll_jitter_ms =
@@ -59,16 +61,80 @@ static enum weir_status open_segments(struct loader *loader, const struct log_di
     return WEIR_OK;
 }
 
-/* Takes what the rest needs from good indexes; a sealed segment's are loaded again when somebody reads it. */
-static void take_from_indexes(struct weir_segment *segment, bool is_last)
+/* Step 4: goes from the last index entry to the end of a segment that was not scanned.  CORRUPT: it
+ * has to be after all. */
+static enum weir_status check_tail(struct loader *loader, struct weir_segment *segment,
+                                   int64_t *out_end_offset, struct weir_detail *detail)
 {
+    struct weir_segment_scan scan;
+    struct weir_batch_place place;
+    uint64_t size = weir_segment_size(segment);
+    struct weir_offset_index_entry entry =
+        weir_offset_index_floor(&segment->offset_index, INT64_MAX);
+    *out_end_offset = segment->base_offset;
+    weir_segment_scan_init(&scan, segment, 0, size, loader->buffer, SCAN_BYTES);
+    enum weir_status status = weir_segment_scan_next(&scan, false, &place, detail);
+    if (status == WEIR_OK)
+        segment->first_timestamp = place.batch.max_timestamp;
+    weir_segment_scan_init(&scan, segment, (uint64_t)entry.file_pos, size, loader->buffer,
+                           SCAN_BYTES);
+    bool is_indexed = entry.file_pos > 0;
+    while (status == WEIR_OK) {
+        status = weir_segment_scan_next(&scan, true, &place, detail);
+        if (status != WEIR_OK)
+            break;
+        if (is_indexed && place.batch.last_offset != segment->base_offset + entry.relative_offset) {
+            weir_detail_set(detail, "%s.index: the last entry does not fit the log", segment->path);
+            return WEIR_CORRUPT;
+        }
+        is_indexed = false;
+        if (place.batch.base_offset < *out_end_offset) {
+            weir_detail_set(detail, "%s.log at byte %" PRIu64 ": offsets go back", segment->path,
+                            place.file_pos);
+            return WEIR_CORRUPT;
+        }
+        *out_end_offset = place.batch.last_offset + 1;
+        segment->bytes_since_index_entry += (int64_t)place.size;
+        if (place.batch.max_timestamp > segment->max_timestamp) {
+            segment->max_timestamp = place.batch.max_timestamp;
+            segment->max_timestamp_offset = place.batch.last_offset;
+        }
+    }
+    if (status != WEIR_NOT_FOUND)
+        return status;
+    if (is_indexed || segment->max_timestamp_offset >= *out_end_offset) {
+        weir_detail_set(detail, "%s: an index points behind the end of the log", segment->path);
+        return WEIR_CORRUPT;
+    }
+    return WEIR_OK;
+}
+
+/* Takes what the rest needs from the indexes of a segment that is not scanned.  A sealed one is
+ * checked to its end here and its indexes are loaded again when somebody reads it; the last one's
+ * turn comes in find_end. */
+static enum weir_status check_indexes(struct loader *loader, struct weir_segment *segment,
+                                      bool is_last, struct weir_detail *detail)
+{
+    enum weir_status status = weir_segment_load_indexes(segment, detail);
+    if (status != WEIR_OK)
+        return status;
     struct weir_time_index_entry last = weir_time_index_last(&segment->time_index);
     if (last.timestamp >= 0) {
         segment->max_timestamp = last.timestamp;
         segment->max_timestamp_offset = segment->base_offset + last.relative_offset;
     }
-    if (!is_last)
+    if (is_last)
+        return WEIR_OK;
+    int64_t end_offset;
+    status = check_tail(loader, segment, &end_offset, detail);
+    if (status == WEIR_OK && segment->max_timestamp > last.timestamp) {
+        /* Trap 1: retention would take the segment for older than it is. */
+        weir_detail_set(detail, "%s.timeindex lacks its last entry", segment->path);
+        status = WEIR_CORRUPT;
+    }
+    if (status == WEIR_OK)
         weir_segment_drop_indexes(segment);
+    return status;
 }
 
 static enum weir_status choose_scans(struct loader *loader)
@@ -76,19 +142,18 @@ static enum weir_status choose_scans(struct loader *loader)
     for (size_t i = 0; i < loader->count; i++) {
         struct weir_segment *segment = loader->segments[i];
         bool is_last = i + 1 == loader->count;
-        bool reaches = is_last || loader->segments[i + 1]->base_offset > loader->options->recovery_point;
+        bool reaches =
+            is_last || loader->segments[i + 1]->base_offset > loader->options->recovery_point;
         struct weir_detail why = {{0}};
         loader->needs_scan[i] = !loader->options->was_clean && reaches;
         if (loader->needs_scan[i])
             continue;
-        enum weir_status status = weir_segment_load_indexes(segment, &why);
-        if (status == WEIR_OK) {
-            take_from_indexes(segment, is_last);
-        } else if (status == WEIR_CORRUPT || status == WEIR_NOT_FOUND) {
+        enum weir_status status = check_indexes(loader, segment, is_last, &why);
+        if (status == WEIR_CORRUPT || status == WEIR_NOT_FOUND) {
             loader->needs_scan[i] = true;
             loader->recovery->rebuilt_indexes++;
             note(loader, &why);
-        } else {
+        } else if (status != WEIR_OK) {
             return status;
         }
     }
@@ -97,7 +162,8 @@ static enum weir_status choose_scans(struct loader *loader)
 
 /* --- 3. --- */
 
-static enum weir_status drop_segments_from(struct loader *loader, size_t from, struct weir_detail *detail)
+static enum weir_status drop_segments_from(struct loader *loader, size_t from,
+                                           struct weir_detail *detail)
 {
     enum weir_status status = WEIR_OK;
     for (size_t i = from; i < loader->count; i++) {
@@ -117,10 +183,11 @@ static enum weir_status take_batch(struct loader *loader, struct weir_segment *s
                                    const struct weir_batch_place *place, struct weir_detail *detail)
 {
     struct weir_partition_log *log = loader->log;
-    weir_segment_on_appended(segment, &place->batch, place->file_pos, place->size, log->config.index_interval_bytes);
+    weir_segment_on_appended(segment, &place->batch, place->file_pos, place->size,
+                             log->config.index_interval_bytes);
     if (place->batch.partition_leader_epoch > weir_epoch_cache_latest(&log->epochs)) {
-        enum weir_status status =
-            weir_epoch_cache_assign(&log->epochs, place->batch.partition_leader_epoch, place->batch.base_offset);
+        enum weir_status status = weir_epoch_cache_assign(
+            &log->epochs, place->batch.partition_leader_epoch, place->batch.base_offset);
         if (status != WEIR_OK)
             return status;
     }
@@ -128,8 +195,9 @@ static enum weir_status take_batch(struct loader *loader, struct weir_segment *s
 }
 
 /* Scans one segment.  *out_cut_at is where the good part ends. */
-static enum weir_status scan_segment(struct loader *loader, struct weir_segment *segment, uint64_t size,
-                                     uint64_t *out_cut_at, struct weir_detail *why, struct weir_detail *detail)
+static enum weir_status scan_segment(struct loader *loader, struct weir_segment *segment,
+                                     uint64_t size, uint64_t *out_cut_at, struct weir_detail *why,
+                                     struct weir_detail *detail)
 {
     struct weir_segment_scan scan;
     struct weir_batch_place place;
@@ -141,8 +209,9 @@ static enum weir_status scan_segment(struct loader *loader, struct weir_segment 
         *out_cut_at = scan.file_pos;
         enum weir_status status = weir_segment_scan_next(&scan, true, &place, why);
         if (status == WEIR_OK && place.batch.base_offset < next_offset) {
-            weir_detail_set(why, "%s.log at byte %" PRIu64 ": offset %" PRId64 " where %" PRId64
-                                 " or more was expected",
+            weir_detail_set(why,
+                            "%s.log at byte %" PRIu64 ": offset %" PRId64 " where %" PRId64
+                            " or more was expected",
                             segment->path, place.file_pos, place.batch.base_offset, next_offset);
             status = WEIR_CORRUPT;
         }
@@ -161,14 +230,16 @@ static enum weir_status scan_segment(struct loader *loader, struct weir_segment 
     }
 }
 
-static enum weir_status recover_segment(struct loader *loader, size_t index, struct weir_detail *detail)
+static enum weir_status recover_segment(struct loader *loader, size_t index,
+                                        struct weir_detail *detail)
 {
     struct weir_partition_log *log = loader->log;
     struct weir_segment *segment = loader->segments[index];
     struct weir_detail why = {{0}};
     enum weir_status status = WEIR_OK;
     if (loader->producers_at != segment->base_offset)
-        status = weir_log_rebuild_producers(log, loader->segments, index, segment->base_offset, detail);
+        status =
+            weir_log_rebuild_producers(log, loader->segments, index, segment->base_offset, detail);
     if (status != WEIR_OK)
         return status;
     uint64_t size = weir_segment_size(segment);
@@ -207,51 +278,8 @@ static enum weir_status recover_segment(struct loader *loader, size_t index, str
 
 /* --- 4. --- */
 
-/* Goes from the last index entry to the end of a segment that was not scanned.  CORRUPT: it has to be after all. */
-static enum weir_status check_tail(struct loader *loader, struct weir_segment *segment, int64_t *out_end_offset,
-                                   struct weir_detail *detail)
-{
-    struct weir_segment_scan scan;
-    struct weir_batch_place place;
-    uint64_t size = weir_segment_size(segment);
-    struct weir_offset_index_entry entry = weir_offset_index_floor(&segment->offset_index, INT64_MAX);
-    *out_end_offset = segment->base_offset;
-    weir_segment_scan_init(&scan, segment, 0, size, loader->buffer, SCAN_BYTES);
-    enum weir_status status = weir_segment_scan_next(&scan, false, &place, detail);
-    if (status == WEIR_OK)
-        segment->first_timestamp = place.batch.max_timestamp;
-    weir_segment_scan_init(&scan, segment, (uint64_t)entry.file_pos, size, loader->buffer, SCAN_BYTES);
-    bool is_indexed = entry.file_pos > 0;
-    while (status == WEIR_OK) {
-        status = weir_segment_scan_next(&scan, true, &place, detail);
-        if (status != WEIR_OK)
-            break;
-        if (is_indexed && place.batch.last_offset != segment->base_offset + entry.relative_offset) {
-            weir_detail_set(detail, "%s.index: the last entry does not fit the log", segment->path);
-            return WEIR_CORRUPT;
-        }
-        is_indexed = false;
-        if (place.batch.base_offset < *out_end_offset) {
-            weir_detail_set(detail, "%s.log at byte %" PRIu64 ": offsets go back", segment->path, place.file_pos);
-            return WEIR_CORRUPT;
-        }
-        *out_end_offset = place.batch.last_offset + 1;
-        segment->bytes_since_index_entry += (int64_t)place.size;
-        if (place.batch.max_timestamp > segment->max_timestamp) {
-            segment->max_timestamp = place.batch.max_timestamp;
-            segment->max_timestamp_offset = place.batch.last_offset;
-        }
-    }
-    if (status != WEIR_NOT_FOUND)
-        return status;
-    if (is_indexed || segment->max_timestamp_offset >= *out_end_offset) {
-        weir_detail_set(detail, "%s: an index points behind the end of the log", segment->path);
-        return WEIR_CORRUPT;
-    }
-    return WEIR_OK;
-}
-
-static enum weir_status find_end(struct loader *loader, int64_t *out_end_offset, struct weir_detail *detail)
+static enum weir_status find_end(struct loader *loader, int64_t *out_end_offset,
+                                 struct weir_detail *detail)
 {
     size_t last = loader->count - 1;
     struct weir_detail why = {{0}};
@@ -301,12 +329,13 @@ static enum weir_status rebuild_epochs(struct loader *loader, struct weir_detail
         struct weir_segment_scan scan;
         struct weir_batch_place place;
         enum weir_status status;
-        weir_segment_scan_init(&scan, loader->segments[i], 0, weir_segment_size(loader->segments[i]), loader->buffer,
-                               SCAN_BYTES);
+        weir_segment_scan_init(&scan, loader->segments[i], 0,
+                               weir_segment_size(loader->segments[i]), loader->buffer, SCAN_BYTES);
         while ((status = weir_segment_scan_next(&scan, false, &place, detail)) == WEIR_OK) {
             if (place.batch.partition_leader_epoch <= weir_epoch_cache_latest(epochs))
                 continue;
-            status = weir_epoch_cache_assign(epochs, place.batch.partition_leader_epoch, place.batch.base_offset);
+            status = weir_epoch_cache_assign(epochs, place.batch.partition_leader_epoch,
+                                             place.batch.base_offset);
             if (status != WEIR_OK)
                 return status;
         }
@@ -316,10 +345,11 @@ static enum weir_status rebuild_epochs(struct loader *loader, struct weir_detail
     return WEIR_OK;
 }
 
-static enum weir_status begin_empty(struct loader *loader, int64_t offset, struct weir_detail *detail)
+static enum weir_status begin_empty(struct loader *loader, int64_t offset,
+                                    struct weir_detail *detail)
 {
-    enum weir_status status =
-        weir_segment_open(loader->log->env, loader->log->dir, offset, true, &loader->segments[0], detail);
+    enum weir_status status = weir_segment_open(loader->log->env, loader->log->dir, offset, true,
+                                                &loader->segments[0], detail);
     if (status != WEIR_OK)
         return status;
     loader->count = 1;
@@ -329,7 +359,8 @@ static enum weir_status begin_empty(struct loader *loader, int64_t offset, struc
     return weir_segment_write_indexes(loader->segments[0], false, detail);
 }
 
-static enum weir_status load_segments(struct loader *loader, int64_t *out_end_offset, struct weir_detail *detail)
+static enum weir_status load_segments(struct loader *loader, int64_t *out_end_offset,
+                                      struct weir_detail *detail)
 {
     int64_t log_start = loader->options->log_start_offset;
     enum weir_status status = choose_scans(loader);
@@ -340,8 +371,9 @@ static enum weir_status load_segments(struct loader *loader, int64_t *out_end_of
     if (status == WEIR_OK && loader->count > 0)
         status = find_end(loader, out_end_offset, detail);
     if (status == WEIR_OK && loader->count > 0 && *out_end_offset < log_start) {
-        weir_detail_set(&loader->recovery->note, "the log ended at %" PRId64 ", before its start %" PRId64,
-                        *out_end_offset, log_start);
+        weir_detail_set(&loader->recovery->note,
+                        "the log ended at %" PRId64 ", before its start %" PRId64, *out_end_offset,
+                        log_start);
         status = drop_segments_from(loader, 0, detail);
     }
     if (status == WEIR_OK && loader->count == 0) {
@@ -356,17 +388,20 @@ static int64_t within(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
-static enum weir_status finish(struct loader *loader, int64_t end_offset, struct weir_detail *detail)
+static enum weir_status finish(struct loader *loader, int64_t end_offset,
+                               struct weir_detail *detail)
 {
     struct weir_partition_log *log = loader->log;
-    int64_t log_start = within(loader->options->log_start_offset, loader->segments[0]->base_offset, end_offset);
+    int64_t log_start =
+        within(loader->options->log_start_offset, loader->segments[0]->base_offset, end_offset);
     enum weir_status status = loader->rebuild_epochs ? rebuild_epochs(loader, detail) : WEIR_OK;
     if (status != WEIR_OK)
         return status;
     weir_epoch_cache_truncate_from_end(&log->epochs, end_offset);
     weir_epoch_cache_truncate_from_start(&log->epochs, log_start);
     if (loader->producers_at != end_offset)
-        status = weir_log_rebuild_producers(log, loader->segments, loader->count, end_offset, detail);
+        status =
+            weir_log_rebuild_producers(log, loader->segments, loader->count, end_offset, detail);
     if (status != WEIR_OK)
         return status;
     log->recovery_point = within(loader->options->recovery_point, 0, end_offset);
@@ -375,7 +410,8 @@ static enum weir_status finish(struct loader *loader, int64_t end_offset, struct
         return WEIR_NO_MEMORY;
     log->now.offsets.log_end_offset = end_offset;
     log->now.end_pos = weir_segment_size(weir_log_active(log));
-    weir_log_publish_limits(log, log_start, within(loader->options->high_watermark, log_start, end_offset));
+    weir_log_publish_limits(log, log_start,
+                            within(loader->options->high_watermark, log_start, end_offset));
     if (loader->recovery->was_recovered)
         status = weir_log_write_snapshot(log, end_offset, false, detail);
     if (status == WEIR_OK)
@@ -383,10 +419,13 @@ static enum weir_status finish(struct loader *loader, int64_t end_offset, struct
     return status;
 }
 
-enum weir_status weir_log_load(struct weir_partition_log *log, const struct weir_partition_log_options *options,
-                               struct weir_partition_log_recovery *recovery, struct weir_detail *detail)
+enum weir_status weir_log_load(struct weir_partition_log *log,
+                               const struct weir_partition_log_options *options,
+                               struct weir_partition_log_recovery *recovery,
+                               struct weir_detail *detail)
 {
-    struct loader loader = {.log = log, .options = options, .recovery = recovery, .producers_at = -1};
+    struct loader loader = {
+        .log = log, .options = options, .recovery = recovery, .producers_at = -1};
     struct log_dir_listing listing = {0};
     int64_t end_offset = 0;
     loader.buffer = weir_malloc(SCAN_BYTES);

@@ -16,20 +16,22 @@ static enum weir_status lock_dir(struct log_dir *dir, struct weir_detail *detail
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_env *env = dir->manager->env;
     (void)snprintf(path, sizeof(path), "%s/.lock", dir->path);
-    enum weir_status status = weir_file_open(env, path, WEIR_OPEN_READ | WEIR_OPEN_WRITE | WEIR_OPEN_CREATE,
-                                             &dir->lock_file, detail);
+    enum weir_status status = weir_file_open(
+        env, path, WEIR_OPEN_READ | WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &dir->lock_file, detail);
     if (status != WEIR_OK)
         return status;
     status = weir_file_lock(env, dir->lock_file, detail);
     if (status == WEIR_BUSY)
         weir_detail_set(detail,
-                        "Failed to acquire lock on file .lock in %s. A Kafka instance in another process or thread is "
+                        "Failed to acquire lock on file .lock in %s. A Kafka instance in another "
+                        "process or thread is "
                         "using this directory.",
                         dir->path);
     return status;
 }
 
-static enum weir_status check_properties(struct log_dir *dir, const struct weir_log_manager_options *options,
+static enum weir_status check_properties(struct log_dir *dir,
+                                         const struct weir_log_manager_options *options,
                                          const char *cluster_id, struct weir_detail *detail)
 {
     struct weir_env *env = dir->manager->env;
@@ -37,20 +39,21 @@ static enum weir_status check_properties(struct log_dir *dir, const struct weir_
     if (status == WEIR_NOT_FOUND) {
         weir_detail_set(detail, "%s", "");
         dir->properties.node_id = options->node_id;
-        (void)snprintf(dir->properties.cluster_id, sizeof(dir->properties.cluster_id), "%s", cluster_id);
+        (void)snprintf(dir->properties.cluster_id, sizeof(dir->properties.cluster_id), "%s",
+                       cluster_id);
         dir->properties.directory_id = weir_random_uuid(env);
         return weir_meta_properties_write(env, dir->path, &dir->properties, detail);
     }
     if (status != WEIR_OK)
         return status;
     if (strcmp(dir->properties.cluster_id, cluster_id) != 0) {
-        weir_detail_set(detail, "%s belongs to cluster %s and not to %s", dir->path, dir->properties.cluster_id,
-                        cluster_id);
+        weir_detail_set(detail, "%s belongs to cluster %s and not to %s", dir->path,
+                        dir->properties.cluster_id, cluster_id);
         return WEIR_INCONSISTENT_CLUSTER_ID;
     }
     if (dir->properties.node_id != options->node_id) {
-        weir_detail_set(detail, "%s belongs to node %d and not to %d", dir->path, dir->properties.node_id,
-                        options->node_id);
+        weir_detail_set(detail, "%s belongs to node %d and not to %d", dir->path,
+                        dir->properties.node_id, options->node_id);
         return WEIR_INVALID;
     }
     if (!weir_uuid_is_zero(dir->properties.directory_id))
@@ -74,7 +77,8 @@ static enum weir_status take_marker(struct log_dir *dir, struct weir_detail *det
 }
 
 /* The cluster id of the first directory that has one, the wanted one, or a new one. */
-static void choose_cluster_id(const struct weir_log_manager_options *options, char out[WEIR_CLUSTER_ID_BYTES])
+static void choose_cluster_id(const struct weir_log_manager_options *options,
+                              char out[WEIR_CLUSTER_ID_BYTES])
 {
     if (options->cluster_id != NULL) {
         (void)snprintf(out, WEIR_CLUSTER_ID_BYTES, "%s", options->cluster_id);
@@ -82,7 +86,8 @@ static void choose_cluster_id(const struct weir_log_manager_options *options, ch
     }
     for (size_t i = 0; i < options->dir_count; i++) {
         struct weir_meta_properties properties;
-        if (weir_meta_properties_read(options->env, options->dirs[i], &properties, NULL) == WEIR_OK) {
+        if (weir_meta_properties_read(options->env, options->dirs[i], &properties, NULL) ==
+            WEIR_OK) {
             memcpy(out, properties.cluster_id, WEIR_CLUSTER_ID_BYTES);
             return;
         }
@@ -92,7 +97,8 @@ static void choose_cluster_id(const struct weir_log_manager_options *options, ch
     (void)snprintf(out, WEIR_CLUSTER_ID_BYTES, "%s", text);
 }
 
-static enum weir_status open_dir(struct log_dir *dir, const struct weir_log_manager_options *options,
+static enum weir_status open_dir(struct log_dir *dir,
+                                 const struct weir_log_manager_options *options,
                                  const char *cluster_id, struct weir_detail *detail)
 {
     enum weir_status status = lock_dir(dir, detail);
@@ -101,7 +107,8 @@ static enum weir_status open_dir(struct log_dir *dir, const struct weir_log_mana
     return status == WEIR_OK ? take_marker(dir, detail) : status;
 }
 
-static enum weir_status open_dirs(struct weir_log_manager *manager, const struct weir_log_manager_options *options,
+static enum weir_status open_dirs(struct weir_log_manager *manager,
+                                  const struct weir_log_manager_options *options,
                                   struct weir_detail *detail)
 {
     char cluster_id[WEIR_CLUSTER_ID_BYTES];
@@ -128,8 +135,8 @@ static enum weir_status open_dirs(struct weir_log_manager *manager, const struct
     return WEIR_OK;
 }
 
-enum weir_status weir_log_manager_open(const struct weir_log_manager_options *options, struct weir_log_manager **out,
-                                       struct weir_detail *detail)
+enum weir_status weir_log_manager_open(const struct weir_log_manager_options *options,
+                                       struct weir_log_manager **out, struct weir_detail *detail)
 {
     if (options->dir_count == 0) {
         weir_detail_set(detail, "no log directory is configured");
@@ -141,7 +148,8 @@ enum weir_status weir_log_manager_open(const struct weir_log_manager_options *op
     manager->env = options->env;
     manager->log = options->log;
     manager->defaults = options->defaults;
-    manager->threads_per_dir = options->recovery_threads_per_dir == 0 ? 2 : options->recovery_threads_per_dir;
+    manager->threads_per_dir =
+        options->recovery_threads_per_dir == 0 ? 2 : options->recovery_threads_per_dir;
     manager->on_dir_failed = options->on_dir_failed;
     manager->context = options->context;
     weir_lock_init(&manager->lock, WEIR_LOCK_RANK_LOG_DIR);
@@ -195,14 +203,16 @@ size_t weir_log_manager_dir_count(const struct weir_log_manager *manager)
     return manager->dir_count;
 }
 
-void weir_log_manager_dir(struct weir_log_manager *manager, size_t index, struct weir_log_dir_info *out)
+void weir_log_manager_dir(struct weir_log_manager *manager, size_t index,
+                          struct weir_log_dir_info *out)
 {
     const struct log_dir *dir = &manager->dirs[index];
-    *out = (struct weir_log_dir_info){.path = dir->path,
-                                      .directory_id = dir->properties.directory_id,
-                                      .is_offline = atomic_load_explicit(&dir->is_offline, memory_order_relaxed),
-                                      .was_clean = dir->was_clean,
-                                      .previous_broker_epoch = dir->previous_broker_epoch};
+    *out = (struct weir_log_dir_info){
+        .path = dir->path,
+        .directory_id = dir->properties.directory_id,
+        .is_offline = atomic_load_explicit(&dir->is_offline, memory_order_relaxed),
+        .was_clean = dir->was_clean,
+        .previous_broker_epoch = dir->previous_broker_epoch};
 }
 
 int64_t weir_log_manager_previous_broker_epoch(struct weir_log_manager *manager)
@@ -223,12 +233,14 @@ struct weir_file_reaper *weir_log_manager_reaper(struct weir_log_manager *manage
 /* --- Failed directories (M3). --- */
 
 /* Called with the failed log's lock held: the others are failed by whoever reads the flag. */
-static void on_log_failure(void *context, struct weir_partition_log *log, const struct weir_detail *detail)
+static void on_log_failure(void *context, struct weir_partition_log *log,
+                           const struct weir_detail *detail)
 {
     struct log_dir *dir = context;
     struct weir_log_manager *manager = dir->manager;
     (void)log;
-    if (!atomic_exchange_explicit(&dir->is_offline, true, memory_order_relaxed) && manager->on_dir_failed != NULL)
+    if (!atomic_exchange_explicit(&dir->is_offline, true, memory_order_relaxed) &&
+        manager->on_dir_failed != NULL)
         manager->on_dir_failed(manager->context, dir->path, dir->properties.directory_id, detail);
 }
 
@@ -237,13 +249,14 @@ static void on_log_truncated(void *context, struct weir_partition_log *log)
     struct log_dir *dir = context;
     struct weir_detail detail = {{0}};
     (void)log;
-    enum weir_status status = weir_log_manager_write_checkpoint(dir->manager, (size_t)(dir - dir->manager->dirs),
-                                                                CHECKPOINT_RECOVERY_POINT, &detail);
+    enum weir_status status = weir_log_manager_write_checkpoint(
+        dir->manager, (size_t)(dir - dir->manager->dirs), CHECKPOINT_RECOVERY_POINT, &detail);
     if (status != WEIR_OK)
         weir_log_manager_dir_failed(dir, &detail);
 }
 
-static void fail_logs_of(struct weir_log_manager *manager, size_t dir_index, const struct weir_detail *why)
+static void fail_logs_of(struct weir_log_manager *manager, size_t dir_index,
+                         const struct weir_detail *why)
 {
     struct weir_partition_log **logs = NULL;
     size_t count = 0;
@@ -263,14 +276,16 @@ void weir_log_manager_dir_failed(struct log_dir *dir, const struct weir_detail *
     fail_logs_of(dir->manager, (size_t)(dir - dir->manager->dirs), detail);
 }
 
-void weir_log_manager_fail_dir(struct weir_log_manager *manager, size_t index, const struct weir_detail *why)
+void weir_log_manager_fail_dir(struct weir_log_manager *manager, size_t index,
+                               const struct weir_detail *why)
 {
     weir_log_manager_dir_failed(&manager->dirs[index], why);
 }
 
-struct weir_partition_log_options weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
-                                                               const struct weir_topic_partition *key,
-                                                               const struct weir_log_config *config)
+struct weir_partition_log_options
+weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
+                             const struct weir_topic_partition *key,
+                             const struct weir_log_config *config)
 {
     struct weir_partition_log_options options = weir_partition_log_options_default();
     options.env = manager->env;
@@ -283,8 +298,8 @@ struct weir_partition_log_options weir_log_manager_log_options(struct weir_log_m
     return options;
 }
 
-void weir_log_manager_metadata_options(struct weir_log_manager *manager, struct weir_partition_log_options *out,
-                                       char out_dir[4096])
+void weir_log_manager_metadata_options(struct weir_log_manager *manager,
+                                       struct weir_partition_log_options *out, char out_dir[4096])
 {
     struct weir_topic_partition key = {.topic = "__cluster_metadata", .partition = 0};
     *out = weir_log_manager_log_options(manager, 0, &key, &manager->defaults);
@@ -295,8 +310,8 @@ void weir_log_manager_metadata_options(struct weir_log_manager *manager, struct 
 
 /* --- The table. --- */
 
-enum weir_status weir_log_manager_add(struct weir_log_manager *manager, struct weir_partition_log *take_log,
-                                      size_t dir_index)
+enum weir_status weir_log_manager_add(struct weir_log_manager *manager,
+                                      struct weir_partition_log *take_log, size_t dir_index)
 {
     struct log_entry *entry = weir_calloc(1, sizeof(*entry));
     if (entry == NULL)
@@ -324,7 +339,8 @@ struct weir_partition_log *weir_log_manager_get(struct weir_log_manager *manager
     return log;
 }
 
-int weir_log_manager_dir_of(struct weir_log_manager *manager, const struct weir_topic_partition *key)
+int weir_log_manager_dir_of(struct weir_log_manager *manager,
+                            const struct weir_topic_partition *key)
 {
     weir_lock_take(&manager->lock);
     const struct log_entry *entry = weir_map_get(&manager->logs, WEIR_KEY(*key));
@@ -341,8 +357,8 @@ size_t weir_log_manager_count(struct weir_log_manager *manager)
     return count;
 }
 
-enum weir_status weir_log_manager_list(struct weir_log_manager *manager, struct weir_partition_log ***out,
-                                       size_t *out_count)
+enum weir_status weir_log_manager_list(struct weir_log_manager *manager,
+                                       struct weir_partition_log ***out, size_t *out_count)
 {
     weir_lock_take(&manager->lock);
     size_t count = manager->logs.count;
@@ -364,7 +380,8 @@ enum weir_status weir_log_manager_list(struct weir_log_manager *manager, struct 
 
 static bool is_online(const struct log_dir *dir)
 {
-    return !atomic_load_explicit(&((struct log_dir *)(uintptr_t)dir)->is_offline, memory_order_relaxed);
+    return !atomic_load_explicit(&((struct log_dir *)(uintptr_t)dir)->is_offline,
+                                 memory_order_relaxed);
 }
 
 /* The online directory with the fewest partitions; dir_count when there is none. */
@@ -381,7 +398,8 @@ static enum weir_status choose_dir(struct weir_log_manager *manager, size_t *out
     weir_lock_release(&manager->lock);
     size_t chosen = manager->dir_count;
     for (size_t i = 0; i < manager->dir_count; i++) {
-        if (is_online(&manager->dirs[i]) && (chosen == manager->dir_count || counts[i] < counts[chosen]))
+        if (is_online(&manager->dirs[i]) &&
+            (chosen == manager->dir_count || counts[i] < counts[chosen]))
             chosen = i;
     }
     weir_free(counts);
@@ -404,8 +422,9 @@ static enum weir_status use_existing(struct weir_partition_log *log, struct weir
     return status;
 }
 
-static enum weir_status open_new(struct weir_log_manager *manager, const struct weir_topic_partition *key,
-                                 struct weir_uuid topic_id, const struct weir_log_config *config,
+static enum weir_status open_new(struct weir_log_manager *manager,
+                                 const struct weir_topic_partition *key, struct weir_uuid topic_id,
+                                 const struct weir_log_config *config,
                                  struct weir_partition_log **out, struct weir_detail *detail)
 {
     char name[WEIR_PARTITION_DIR_BYTES];
@@ -416,7 +435,8 @@ static enum weir_status open_new(struct weir_log_manager *manager, const struct 
         weir_detail_set(detail, "no log directory is online");
         return status;
     }
-    struct weir_partition_log_options options = weir_log_manager_log_options(manager, dir_index, key, config);
+    struct weir_partition_log_options options =
+        weir_log_manager_log_options(manager, dir_index, key, config);
     weir_partition_dir_name(key, name);
     (void)snprintf(path, sizeof(path), "%s/%s", manager->dirs[dir_index].path, name);
     options.dir = path;
@@ -437,14 +457,16 @@ static enum weir_status open_new(struct weir_log_manager *manager, const struct 
     return WEIR_OK;
 }
 
-enum weir_status weir_log_manager_create(struct weir_log_manager *manager, const struct weir_topic_partition *key,
-                                         struct weir_uuid topic_id, const struct weir_log_config *config,
-                                         struct weir_partition_log **out, struct weir_detail *detail)
+enum weir_status
+weir_log_manager_create(struct weir_log_manager *manager, const struct weir_topic_partition *key,
+                        struct weir_uuid topic_id, const struct weir_log_config *config,
+                        struct weir_partition_log **out, struct weir_detail *detail)
 {
     struct weir_partition_log *log = weir_log_manager_get(manager, key);
     enum weir_status status;
     if (log == NULL)
-        return open_new(manager, key, topic_id, config == NULL ? &manager->defaults : config, out, detail);
+        return open_new(manager, key, topic_id, config == NULL ? &manager->defaults : config, out,
+                        detail);
     status = use_existing(log, topic_id, detail);
     if (status != WEIR_OK) {
         weir_partition_log_unref(log);
@@ -454,7 +476,8 @@ enum weir_status weir_log_manager_create(struct weir_log_manager *manager, const
     return WEIR_OK;
 }
 
-enum weir_status weir_log_manager_delete(struct weir_log_manager *manager, const struct weir_topic_partition *key,
+enum weir_status weir_log_manager_delete(struct weir_log_manager *manager,
+                                         const struct weir_topic_partition *key,
                                          struct weir_detail *detail)
 {
     weir_lock_take(&manager->lock);
@@ -468,8 +491,9 @@ enum weir_status weir_log_manager_delete(struct weir_log_manager *manager, const
     if (status == WEIR_OK) {
         weir_partition_log_dir(entry->log, dir);
         weir_partition_log_config(entry->log, &config);
-        status = weir_file_reaper_add(manager->reaper, dir, true,
-                                      weir_env_monotonic_ms(manager->env) + config.file_delete_delay_ms);
+        status =
+            weir_file_reaper_add(manager->reaper, dir, true,
+                                 weir_env_monotonic_ms(manager->env) + config.file_delete_delay_ms);
         if (status == WEIR_NO_MEMORY)
             status = WEIR_OK; /* the next start removes it */
     } else if (status == WEIR_IO_ERROR) {

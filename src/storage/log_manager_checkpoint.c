@@ -22,13 +22,14 @@ static const char *checkpoint_name(enum checkpoint_kind kind)
 }
 
 /* False: the partition has no line in this checkpoint. */
-static bool checkpoint_value(struct weir_partition_log *log, enum checkpoint_kind kind, int64_t *out)
+static bool checkpoint_value(struct weir_partition_log *log, enum checkpoint_kind kind,
+                             int64_t *out)
 {
     struct weir_segment_info *segments = NULL;
     size_t count = 0;
     switch (kind) {
     case CHECKPOINT_RECOVERY_POINT:
-        *out = weir_partition_log_recovery_point(log);
+        *out = weir_partition_log_checkpoint_point(log);
         return true;
     case CHECKPOINT_HIGH_WATERMARK:
         *out = weir_partition_log_high_watermark(log);
@@ -45,14 +46,16 @@ static bool checkpoint_value(struct weir_partition_log *log, enum checkpoint_kin
     return false;
 }
 
-static void path_of(const struct weir_log_manager *manager, size_t dir_index, enum checkpoint_kind kind,
-                    char out[WEIR_SEGMENT_PATH_BYTES])
+static void path_of(const struct weir_log_manager *manager, size_t dir_index,
+                    enum checkpoint_kind kind, char out[WEIR_SEGMENT_PATH_BYTES])
 {
-    (void)snprintf(out, WEIR_SEGMENT_PATH_BYTES, "%s/%s", manager->dirs[dir_index].path, checkpoint_name(kind));
+    (void)snprintf(out, WEIR_SEGMENT_PATH_BYTES, "%s/%s", manager->dirs[dir_index].path,
+                   checkpoint_name(kind));
 }
 
-enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *manager, size_t dir_index,
-                                                   enum checkpoint_kind kind, struct weir_detail *detail)
+enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *manager,
+                                                   size_t dir_index, enum checkpoint_kind kind,
+                                                   struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_offset_checkpoint checkpoint = {0};
@@ -77,16 +80,19 @@ enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *mana
     return status;
 }
 
-enum weir_status weir_log_manager_read_checkpoint(struct weir_log_manager *manager, size_t dir_index,
-                                                  enum checkpoint_kind kind, struct weir_offset_checkpoint *out)
+enum weir_status weir_log_manager_read_checkpoint(struct weir_log_manager *manager,
+                                                  size_t dir_index, enum checkpoint_kind kind,
+                                                  struct weir_offset_checkpoint *out)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_detail detail = {{0}};
     path_of(manager, dir_index, kind, path);
     enum weir_status status = weir_offset_checkpoint_read(manager->env, path, out, &detail);
     if (status == WEIR_CORRUPT) {
-        /* Less knowledge, never wrong knowledge: recovery begins at 0, the log at its first segment. */
-        WEIR_LOG_WARN(manager->log, "checkpoint_ignored", WEIR_STR("path", path), WEIR_STR("why", detail.text));
+        /* Less knowledge, never wrong knowledge: recovery begins at 0, the log at its first
+         * segment. */
+        WEIR_LOG_WARN(manager->log, "checkpoint_ignored", WEIR_STR("path", path),
+                      WEIR_STR("why", detail.text));
         return WEIR_OK;
     }
     if (status == WEIR_OK)
@@ -124,7 +130,8 @@ void weir_log_manager_checkpoint_high_watermarks(struct weir_log_manager *manage
 
 /* --- Work over all logs. --- */
 
-typedef void each_log(struct weir_log_manager *manager, struct weir_partition_log *log, void *context);
+typedef void each_log(struct weir_log_manager *manager, struct weir_partition_log *log,
+                      void *context);
 
 static void for_each_log(struct weir_log_manager *manager, each_log *each, void *context)
 {
@@ -139,17 +146,20 @@ static void for_each_log(struct weir_log_manager *manager, each_log *each, void 
     weir_free(logs);
 }
 
-static void log_failure(struct weir_log_manager *manager, struct weir_partition_log *log, const char *event,
-                        enum weir_status status, const struct weir_detail *detail)
+static void log_failure(struct weir_log_manager *manager, struct weir_partition_log *log,
+                        const char *event, enum weir_status status,
+                        const struct weir_detail *detail)
 {
     const struct weir_topic_partition *key = weir_partition_log_key(log);
     if (status == WEIR_OK || status == WEIR_CLOSED || status == WEIR_KAFKA_STORAGE_ERROR)
         return; /* told through on_dir_failed */
-    WEIR_LOG_WARN(manager->log, event, WEIR_STR("topic", key->topic), WEIR_I64("partition", key->partition),
+    WEIR_LOG_WARN(manager->log, event, WEIR_STR("topic", key->topic),
+                  WEIR_I64("partition", key->partition),
                   WEIR_STR("status", weir_status_name(status)), WEIR_STR("why", detail->text));
 }
 
-static void retain_one(struct weir_log_manager *manager, struct weir_partition_log *log, void *context)
+static void retain_one(struct weir_log_manager *manager, struct weir_partition_log *log,
+                       void *context)
 {
     struct weir_log_retention_result *sum = context;
     struct weir_log_retention_result result = {0};
@@ -160,14 +170,16 @@ static void retain_one(struct weir_log_manager *manager, struct weir_partition_l
     sum->deleted_bytes += result.deleted_bytes;
 }
 
-void weir_log_manager_retain_all(struct weir_log_manager *manager, struct weir_log_retention_result *out)
+void weir_log_manager_retain_all(struct weir_log_manager *manager,
+                                 struct weir_log_retention_result *out)
 {
     struct weir_log_retention_result sum = {0};
     for_each_log(manager, retain_one, &sum);
     *out = sum;
 }
 
-static void flush_one(struct weir_log_manager *manager, struct weir_partition_log *log, void *context)
+static void flush_one(struct weir_log_manager *manager, struct weir_partition_log *log,
+                      void *context)
 {
     (void)context;
     struct weir_detail detail = {{0}};
@@ -181,7 +193,8 @@ void weir_log_manager_flush_due(struct weir_log_manager *manager)
     for_each_log(manager, flush_one, NULL);
 }
 
-static void expire_one(struct weir_log_manager *manager, struct weir_partition_log *log, void *context)
+static void expire_one(struct weir_log_manager *manager, struct weir_partition_log *log,
+                       void *context)
 {
     (void)manager;
     (void)context;
@@ -209,7 +222,8 @@ struct close_context {
     struct weir_detail first;
 };
 
-static void close_one(struct weir_log_manager *manager, struct weir_partition_log *log, void *context)
+static void close_one(struct weir_log_manager *manager, struct weir_partition_log *log,
+                      void *context)
 {
     struct close_context *close = context;
     struct weir_detail detail = {{0}};
@@ -223,23 +237,27 @@ static void close_one(struct weir_log_manager *manager, struct weir_partition_lo
     }
 }
 
-static enum weir_status close_dir(struct weir_log_manager *manager, size_t index, int64_t broker_epoch,
-                                  bool may_be_clean, struct weir_detail *detail)
+static enum weir_status close_dir(struct weir_log_manager *manager, size_t index,
+                                  int64_t broker_epoch, bool may_be_clean,
+                                  struct weir_detail *detail)
 {
     struct close_context close = {.dir_index = index};
     for_each_log(manager, close_one, &close);
-    enum weir_status status = weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_RECOVERY_POINT, detail);
+    enum weir_status status =
+        weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_RECOVERY_POINT, detail);
     if (status == WEIR_OK)
         status = weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_LOG_START, detail);
     if (status == WEIR_OK)
-        status = weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_HIGH_WATERMARK, detail);
+        status =
+            weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_HIGH_WATERMARK, detail);
     if (status == WEIR_OK && close.has_failed) {
         weir_detail_set(detail, "%s", close.first.text);
         status = WEIR_KAFKA_STORAGE_ERROR;
     }
     if (status != WEIR_OK || !may_be_clean || !manager->dirs[index].is_loaded)
         return status;
-    return weir_clean_marker_write(manager->env, manager->dirs[index].path, broker_epoch, detail); /* M2 */
+    return weir_clean_marker_write(manager->env, manager->dirs[index].path, broker_epoch,
+                                   detail); /* M2 */
 }
 
 enum weir_status weir_log_manager_close(struct weir_log_manager *manager, int64_t broker_epoch,
@@ -253,7 +271,8 @@ enum weir_status weir_log_manager_close(struct weir_log_manager *manager, int64_
         struct weir_detail why = {{0}};
         if (atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed))
             continue;
-        enum weir_status status = close_dir(manager, i, broker_epoch, i > 0 || metadata_closed_cleanly, &why);
+        enum weir_status status =
+            close_dir(manager, i, broker_epoch, i > 0 || metadata_closed_cleanly, &why);
         if (status != WEIR_OK && first == WEIR_OK) {
             first = status;
             weir_detail_set(detail, "%s: %s", manager->dirs[i].path, why.text);

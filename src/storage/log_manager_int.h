@@ -26,7 +26,8 @@ struct log_dir {
 
 /* One partition in the table. */
 struct log_entry {
-    struct weir_topic_partition key; /* zeroed before it was filled, so its bytes are the map's key */
+    struct weir_topic_partition
+        key; /* zeroed before it was filled, so its bytes are the map's key */
     struct weir_partition_log *log;
     size_t dir_index;
 };
@@ -50,18 +51,21 @@ struct weir_log_manager {
 
 /* log_manager.c */
 /* Takes the log's reference on OK. */
-enum weir_status weir_log_manager_add(struct weir_log_manager *manager, struct weir_partition_log *take_log,
-                                      size_t dir_index);
-struct weir_partition_log_options weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
-                                                               const struct weir_topic_partition *key,
-                                                               const struct weir_log_config *config);
+enum weir_status weir_log_manager_add(struct weir_log_manager *manager,
+                                      struct weir_partition_log *take_log, size_t dir_index);
+struct weir_partition_log_options
+weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
+                             const struct weir_topic_partition *key,
+                             const struct weir_log_config *config);
 /* Takes the directory offline after a failure of its own files (not with a log's lock held). */
 void weir_log_manager_dir_failed(struct log_dir *dir, const struct weir_detail *detail);
 
 /* log_manager_checkpoint.c */
 enum checkpoint_kind { CHECKPOINT_RECOVERY_POINT, CHECKPOINT_LOG_START, CHECKPOINT_HIGH_WATERMARK };
-enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *manager, size_t dir_index,
-                                                   enum checkpoint_kind kind, struct weir_detail *detail);
+enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *manager,
+                                                   size_t dir_index, enum checkpoint_kind kind,
+                                                   struct weir_detail *detail);
 /* A damaged or missing one reads as empty. */
-enum weir_status weir_log_manager_read_checkpoint(struct weir_log_manager *manager, size_t dir_index,
-                                                  enum checkpoint_kind kind, struct weir_offset_checkpoint *out);
+enum weir_status weir_log_manager_read_checkpoint(struct weir_log_manager *manager,
+                                                  size_t dir_index, enum checkpoint_kind kind,
+                                                  struct weir_offset_checkpoint *out);

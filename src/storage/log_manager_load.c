@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Loading all partitions, several threads a directory.  A directory whose partition cannot be loaded goes offline and the
- * others go on (M3); a partition that is not this node's is renamed "-stray" and kept.
+ * Loading all partitions, several threads a directory.  A directory whose partition cannot be
+ * loaded goes offline and the others go on (M3); a partition that is not this node's is renamed
+ * "-stray" and kept.
  */
 
 #include "log_manager_int.h"
@@ -23,7 +24,8 @@ struct load {
     _Atomic uint64_t cut_bytes;
 };
 
-/* What is known of one directory before its partitions are opened; read only while the tasks run. */
+/* What is known of one directory before its partitions are opened; read only while the tasks run.
+ */
 struct dir_load {
     struct load *load;
     size_t index;
@@ -45,7 +47,8 @@ struct load_task {
 
 /* --- One partition. --- */
 
-static int64_t lookup(const struct weir_offset_checkpoint *checkpoint, const struct weir_topic_partition *key)
+static int64_t lookup(const struct weir_offset_checkpoint *checkpoint,
+                      const struct weir_topic_partition *key)
 {
     int64_t offset = 0;
     return weir_offset_checkpoint_find(checkpoint, key, &offset) && offset > 0 ? offset : 0;
@@ -63,7 +66,8 @@ static enum weir_status make_stray(struct load_task *task, struct weir_detail *d
     enum weir_status status = weir_path_rename(manager->env, task->path, path, detail);
     if (status == WEIR_OK) {
         atomic_fetch_add_explicit(&task->dir->load->strays, 1, memory_order_relaxed);
-        WEIR_LOG_WARN(manager->log, "partition_is_stray", WEIR_STR("dir", task->path), WEIR_STR("renamed", path));
+        WEIR_LOG_WARN(manager->log, "partition_is_stray", WEIR_STR("dir", task->path),
+                      WEIR_STR("renamed", path));
     }
     return status;
 }
@@ -91,7 +95,8 @@ static enum weir_status open_partition(struct load_task *task, struct weir_detai
     struct weir_log_config config = manager->defaults;
     if (dir->load->options->config != NULL)
         dir->load->options->config(dir->load->options->context, &task->key, &config);
-    struct weir_partition_log_options options = weir_log_manager_log_options(manager, dir->index, &task->key, &config);
+    struct weir_partition_log_options options =
+        weir_log_manager_log_options(manager, dir->index, &task->key, &config);
     options.dir = task->path;
     options.recovery_point = lookup(&dir->recovery_points, &task->key);
     options.log_start_offset = lookup(&dir->log_starts, &task->key);
@@ -116,7 +121,8 @@ static enum weir_status load_partition(struct load_task *task, struct weir_detai
     const struct load *load = task->dir->load;
     struct weir_log_manager *manager = load->manager;
     struct weir_uuid topic_id = {{0}};
-    enum weir_status status = weir_partition_metadata_read(manager->env, task->path, &topic_id, detail);
+    enum weir_status status =
+        weir_partition_metadata_read(manager->env, task->path, &topic_id, detail);
     if (status != WEIR_OK && status != WEIR_NOT_FOUND)
         return status;
     weir_detail_set(detail, "%s", "");
@@ -138,7 +144,8 @@ static void run_task(struct weir_task *base)
         if (status != WEIR_OK) {
             weir_detail_prefix(&detail, "%s", task->path);
             WEIR_LOG_ERROR(manager->log, "log_not_loaded", WEIR_STR("dir", task->path),
-                           WEIR_STR("status", weir_status_name(status)), WEIR_STR("why", detail.text));
+                           WEIR_STR("status", weir_status_name(status)),
+                           WEIR_STR("why", detail.text));
             weir_log_manager_dir_failed(dir, &detail);
         }
     }
@@ -161,8 +168,8 @@ static enum weir_status on_name(void *context, const char *name)
     return WEIR_OK;
 }
 
-static enum weir_status submit(struct dir_load *dir, const struct weir_topic_partition *key, const char *path,
-                               struct weir_task_pool *pool)
+static enum weir_status submit(struct dir_load *dir, const struct weir_topic_partition *key,
+                               const char *path, struct weir_task_pool *pool)
 {
     struct load_task *task = weir_calloc(1, sizeof(*task));
     if (task == NULL)
@@ -175,8 +182,8 @@ static enum weir_status submit(struct dir_load *dir, const struct weir_topic_par
     return WEIR_OK;
 }
 
-static enum weir_status load_name(struct dir_load *dir, const char *name, struct weir_task_pool *pool,
-                                  struct weir_detail *detail)
+static enum weir_status load_name(struct dir_load *dir, const char *name,
+                                  struct weir_task_pool *pool, struct weir_detail *detail)
 {
     struct weir_log_manager *manager = dir->load->manager;
     char path[WEIR_SEGMENT_PATH_BYTES];
@@ -191,7 +198,8 @@ static enum weir_status load_name(struct dir_load *dir, const char *name, struct
         return status == WEIR_NOT_FOUND ? WEIR_OK : status;
     if (weir_partition_dir_parse(weir_slice_str(name), &key, &kind) != WEIR_OK) {
         weir_detail_set(detail,
-                        "Found directory %s, which is not in the form of topic-partition, or of a directory that a "
+                        "Found directory %s, which is not in the form of topic-partition, or of a "
+                        "directory that a "
                         "broker made. It must not be in log.dirs",
                         path);
         return WEIR_INVALID;
@@ -201,7 +209,8 @@ static enum weir_status load_name(struct dir_load *dir, const char *name, struct
         return submit(dir, &key, path, pool);
     case WEIR_PARTITION_DIR_DELETE:
         return weir_file_reaper_add(manager->reaper, path, true,
-                                    weir_env_monotonic_ms(manager->env) + manager->defaults.file_delete_delay_ms);
+                                    weir_env_monotonic_ms(manager->env) +
+                                        manager->defaults.file_delete_delay_ms);
     case WEIR_PARTITION_DIR_FUTURE:
     case WEIR_PARTITION_DIR_STRAY:
         return WEIR_OK; /* kept, not served */
@@ -219,7 +228,8 @@ static enum weir_status begin_dir(struct dir_load *dir, struct weir_detail *deta
         status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_RECOVERY_POINT,
                                                   &dir->recovery_points);
     if (status == WEIR_OK)
-        status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_LOG_START, &dir->log_starts);
+        status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_LOG_START,
+                                                  &dir->log_starts);
     if (status == WEIR_OK)
         status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_HIGH_WATERMARK,
                                                   &dir->high_watermarks);
@@ -236,7 +246,8 @@ static void done_dir(struct dir_load *dir)
     weir_offset_checkpoint_done(&dir->high_watermarks);
 }
 
-static enum weir_status load_dirs(struct load *load, struct dir_load *dirs, struct weir_detail *detail)
+static enum weir_status load_dirs(struct load *load, struct dir_load *dirs,
+                                  struct weir_detail *detail)
 {
     struct weir_log_manager *manager = load->manager;
     struct weir_task_pool *pool = NULL;
@@ -254,13 +265,15 @@ static enum weir_status load_dirs(struct load *load, struct dir_load *dirs, stru
     if (pool != NULL)
         weir_task_pool_free(pool); /* runs what was submitted to its end */
     for (size_t i = 0; i < manager->dir_count && status == WEIR_OK; i++)
-        manager->dirs[i].is_loaded = !atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed);
+        manager->dirs[i].is_loaded =
+            !atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed);
     return status;
 }
 
 enum weir_status weir_log_manager_load(struct weir_log_manager *manager,
                                        const struct weir_log_manager_load_options *options,
-                                       struct weir_log_manager_load_result *out, struct weir_detail *detail)
+                                       struct weir_log_manager_load_result *out,
+                                       struct weir_detail *detail)
 {
     struct load load = {.manager = manager, .options = options};
     struct dir_load *dirs = weir_calloc(manager->dir_count, sizeof(dirs[0]));

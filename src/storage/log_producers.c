@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Producer state of a log: snapshots on disk plus the batches behind them.  Apache Kafka trusts a clean directory
- * without any snapshot to have no producers; here the batches are read instead (reference F.3, trap 3).
+ * Producer state of a log: snapshots on disk plus the batches behind them.  Apache Kafka trusts a
+ * clean directory without any snapshot to have no producers; here the batches are read instead
+ * (reference F.3, trap 3).
  */
 
 #include "log_int.h"
@@ -13,7 +14,8 @@
 
 enum { SCAN_BYTES = 65536, MARKER_BYTES_MAX = 1 << 20 };
 
-static enum weir_status read_marker(struct weir_segment *segment, const struct weir_batch_place *place,
+static enum weir_status read_marker(struct weir_segment *segment,
+                                    const struct weir_batch_place *place,
                                     struct weir_txn_marker *out, struct weir_detail *detail)
 {
     struct weir_buf bytes = {0};
@@ -46,11 +48,11 @@ static enum weir_status replay_marker(struct weir_partition_log *log, struct wei
                                           place->batch.max_timestamp, &completed) ||
         !completed.is_aborted || !write_txn_index)
         return WEIR_OK;
-    struct weir_aborted_txn aborted = {.producer_id = completed.producer_id,
-                                       .first_offset = completed.first_offset,
-                                       .last_offset = completed.last_offset,
-                                       .last_stable_offset =
-                                           weir_producer_state_last_stable_offset(log->producers, &completed)};
+    struct weir_aborted_txn aborted = {
+        .producer_id = completed.producer_id,
+        .first_offset = completed.first_offset,
+        .last_offset = completed.last_offset,
+        .last_stable_offset = weir_producer_state_last_stable_offset(log->producers, &completed)};
     weir_lock_take(&segment->lock);
     status = weir_txn_index_append(&segment->txn_index, &aborted);
     weir_lock_release(&segment->lock);
@@ -73,8 +75,8 @@ enum weir_status weir_log_replay_batch(struct weir_partition_log *log, struct we
 }
 
 /* Loads the newest good snapshot at or below the offset; -1 when there is none. */
-static enum weir_status load_newest(struct weir_partition_log *log, int64_t up_to_offset, int64_t *out_offset,
-                                    struct weir_detail *detail)
+static enum weir_status load_newest(struct weir_partition_log *log, int64_t up_to_offset,
+                                    int64_t *out_offset, struct weir_detail *detail)
 {
     struct log_dir_listing listing;
     enum weir_status status = weir_log_dir_list(log->env, log->dir, &listing, detail);
@@ -85,7 +87,8 @@ static enum weir_status load_newest(struct weir_partition_log *log, int64_t up_t
     for (size_t i = listing.count; i > 0 && *out_offset < 0; i--) {
         const struct log_dir_entry *entry = &listing.items[i - 1];
         char path[WEIR_SEGMENT_PATH_BYTES];
-        if (strcmp(entry->suffix, WEIR_SEGMENT_SUFFIX_SNAPSHOT) != 0 || entry->offset > up_to_offset)
+        if (strcmp(entry->suffix, WEIR_SEGMENT_SUFFIX_SNAPSHOT) != 0 ||
+            entry->offset > up_to_offset)
             continue;
         weir_offset_file_path(log->dir, entry->offset, entry->suffix, path);
         status = weir_producer_state_read(log->env, path, log->producers, now_ms,
@@ -101,8 +104,9 @@ static enum weir_status load_newest(struct weir_partition_log *log, int64_t up_t
     return status;
 }
 
-static enum weir_status replay_segment(struct weir_partition_log *log, struct weir_segment *segment, int64_t from,
-                                       int64_t to, uint8_t *buffer, struct weir_detail *detail)
+static enum weir_status replay_segment(struct weir_partition_log *log, struct weir_segment *segment,
+                                       int64_t from, int64_t to, uint8_t *buffer,
+                                       struct weir_detail *detail)
 {
     struct weir_segment_scan scan;
     struct weir_batch_place place;
@@ -127,8 +131,9 @@ static enum weir_status replay_segment(struct weir_partition_log *log, struct we
     }
 }
 
-enum weir_status weir_log_rebuild_producers(struct weir_partition_log *log, struct weir_segment *const *segments,
-                                            size_t count, int64_t up_to_offset, struct weir_detail *detail)
+enum weir_status weir_log_rebuild_producers(struct weir_partition_log *log,
+                                            struct weir_segment *const *segments, size_t count,
+                                            int64_t up_to_offset, struct weir_detail *detail)
 {
     int64_t from = -1;
     weir_producer_state_clear(log->producers);
@@ -156,7 +161,8 @@ enum weir_status weir_log_write_snapshot(struct weir_partition_log *log, int64_t
     if (log->snapshot_offset == offset)
         return WEIR_OK;
     weir_offset_file_path(log->dir, offset, WEIR_SEGMENT_SUFFIX_SNAPSHOT, path);
-    enum weir_status status = weir_producer_state_write(log->env, path, log->producers, sync, detail);
+    enum weir_status status =
+        weir_producer_state_write(log->env, path, log->producers, sync, detail);
     if (status == WEIR_OK)
         log->snapshot_offset = offset;
     return status;
@@ -172,7 +178,8 @@ static bool is_segment_base(const struct weir_partition_log *log, int64_t offset
     return false;
 }
 
-enum weir_status weir_log_tidy_snapshots(struct weir_partition_log *log, int64_t above, struct weir_detail *detail)
+enum weir_status weir_log_tidy_snapshots(struct weir_partition_log *log, int64_t above,
+                                         struct weir_detail *detail)
 {
     struct log_dir_listing listing;
     enum weir_status status = weir_log_dir_list(log->env, log->dir, &listing, detail);
@@ -189,7 +196,8 @@ enum weir_status weir_log_tidy_snapshots(struct weir_partition_log *log, int64_t
         char path[WEIR_SEGMENT_PATH_BYTES];
         if (strcmp(entry->suffix, WEIR_SEGMENT_SUFFIX_SNAPSHOT) != 0)
             continue;
-        if (entry->offset == newest || (entry->offset < above && is_segment_base(log, entry->offset)))
+        if (entry->offset == newest ||
+            (entry->offset < above && is_segment_base(log, entry->offset)))
             continue;
         weir_offset_file_path(log->dir, entry->offset, entry->suffix, path);
         status = weir_path_remove(log->env, path, detail);

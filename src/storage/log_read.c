@@ -33,8 +33,9 @@ static size_t find_segment(const struct log_view *view, int64_t offset)
 
 static uint64_t readable_size(const struct published *now, size_t segment_index)
 {
-    return segment_index + 1 == now->view->count ? now->end_pos
-                                                 : weir_segment_size(now->view->segments[segment_index]);
+    return segment_index + 1 == now->view->count
+               ? now->end_pos
+               : weir_segment_size(now->view->segments[segment_index]);
 }
 
 static int64_t upper_offset(const struct published *now, enum weir_log_read_limit limit)
@@ -50,7 +51,8 @@ static int64_t upper_offset(const struct published *now, enum weir_log_read_limi
     return now->offsets.last_stable_offset;
 }
 
-/* The first batch with data at or behind the offset; compaction leaves gaps, also at the end of a segment. */
+/* The first batch with data at or behind the offset; compaction leaves gaps, also at the end of a
+ * segment. */
 static enum weir_status find_first(struct reader *reader, struct weir_detail *detail)
 {
     const struct log_view *view = reader->now.view;
@@ -58,7 +60,8 @@ static enum weir_status find_first(struct reader *reader, struct weir_detail *de
     enum weir_status status = WEIR_NOT_FOUND;
     while (status == WEIR_NOT_FOUND && reader->segment_index < view->count) {
         status = weir_segment_find(view->segments[reader->segment_index], reader->options->offset,
-                                   readable_size(&reader->now, reader->segment_index), &reader->first, detail);
+                                   readable_size(&reader->now, reader->segment_index),
+                                   &reader->first, detail);
         if (status == WEIR_NOT_FOUND)
             reader->segment_index++;
     }
@@ -66,25 +69,29 @@ static enum weir_status find_first(struct reader *reader, struct weir_detail *de
 }
 
 /* Where the bytes end that may be shown. */
-static enum weir_status find_end_pos(struct reader *reader, uint64_t *out, struct weir_detail *detail)
+static enum weir_status find_end_pos(struct reader *reader, uint64_t *out,
+                                     struct weir_detail *detail)
 {
     const struct published *now = &reader->now;
     size_t index = reader->segment_index;
     struct weir_segment *segment = now->view->segments[index];
     bool is_last = index + 1 == now->view->count;
     uint64_t size = readable_size(now, index);
-    bool is_unlimited = is_last ? reader->upper_offset >= now->offsets.log_end_offset
-                                : reader->upper_offset >= now->view->segments[index + 1]->base_offset;
+    bool is_unlimited = is_last
+                            ? reader->upper_offset >= now->offsets.log_end_offset
+                            : reader->upper_offset >= now->view->segments[index + 1]->base_offset;
     if (is_unlimited) {
         *out = size;
         return WEIR_OK;
     }
-    if (reader->upper_offset == now->offsets.high_watermark && now->hw_base == segment->base_offset) {
+    if (reader->upper_offset == now->offsets.high_watermark &&
+        now->hw_base == segment->base_offset) {
         *out = now->hw_pos;
         return WEIR_OK;
     }
     struct weir_batch_place place;
-    enum weir_status status = weir_segment_find(segment, reader->upper_offset, size, &place, detail);
+    enum weir_status status =
+        weir_segment_find(segment, reader->upper_offset, size, &place, detail);
     if (status != WEIR_OK && status != WEIR_NOT_FOUND)
         return status;
     *out = status == WEIR_NOT_FOUND ? size : place.file_pos;
@@ -127,8 +134,9 @@ static enum weir_status collect_from_segment(struct weir_segment *segment, int64
     return status;
 }
 
-static enum weir_status collect_aborted(const struct log_view *view, size_t first_segment, int64_t from, int64_t to,
-                                        struct aborted_list *list, struct weir_detail *detail)
+static enum weir_status collect_aborted(const struct log_view *view, size_t first_segment,
+                                        int64_t from, int64_t to, struct aborted_list *list,
+                                        struct weir_detail *detail)
 {
     bool is_complete = false;
     enum weir_status status = WEIR_OK;
@@ -147,7 +155,8 @@ static int64_t offset_behind(const struct reader *reader, uint64_t end_pos)
     struct weir_segment *segment = reader->now.view->segments[reader->segment_index];
     struct weir_offset_index_entry entry;
     weir_lock_take(&segment->lock);
-    bool has_entry = weir_offset_index_at_or_after(&segment->offset_index, (int64_t)end_pos, &entry);
+    bool has_entry =
+        weir_offset_index_at_or_after(&segment->offset_index, (int64_t)end_pos, &entry);
     weir_lock_release(&segment->lock);
     if (has_entry)
         return segment->base_offset + entry.relative_offset;
@@ -161,22 +170,23 @@ static enum weir_status add_aborted(const struct reader *reader, struct weir_log
 {
     struct aborted_list list = {0};
     int64_t to = offset_behind(reader, out->range.file_pos + out->range.size);
-    enum weir_status status =
-        collect_aborted(reader->now.view, reader->segment_index, reader->options->offset, to, &list, detail);
+    enum weir_status status = collect_aborted(reader->now.view, reader->segment_index,
+                                              reader->options->offset, to, &list, detail);
     out->aborted = list.items;
     out->aborted_count = list.count;
     return status;
 }
 
-enum weir_status weir_partition_log_aborted_txns(struct weir_partition_log *log, int64_t from_offset,
-                                                 int64_t to_offset, struct weir_aborted_txn **out, size_t *out_count,
+enum weir_status weir_partition_log_aborted_txns(struct weir_partition_log *log,
+                                                 int64_t from_offset, int64_t to_offset,
+                                                 struct weir_aborted_txn **out, size_t *out_count,
                                                  struct weir_detail *detail)
 {
     struct published now;
     struct aborted_list list = {0};
     weir_log_take(log, &now);
-    enum weir_status status =
-        collect_aborted(now.view, find_segment(now.view, from_offset), from_offset, to_offset, &list, detail);
+    enum weir_status status = collect_aborted(now.view, find_segment(now.view, from_offset),
+                                              from_offset, to_offset, &list, detail);
     weir_log_view_unref(now.view);
     if (status == WEIR_OK) {
         *out = list.items;
@@ -192,7 +202,8 @@ static void release_segment(void *owner)
     weir_segment_unref(owner);
 }
 
-static enum weir_status read_at(struct reader *reader, struct weir_log_read *out, struct weir_detail *detail)
+static enum weir_status read_at(struct reader *reader, struct weir_log_read *out,
+                                struct weir_detail *detail)
 {
     const struct weir_log_read_options *options = reader->options;
     uint64_t end_pos = 0;
@@ -221,7 +232,8 @@ static enum weir_status read_at(struct reader *reader, struct weir_log_read *out
     return options->with_aborted_txns ? add_aborted(reader, out, detail) : WEIR_OK;
 }
 
-enum weir_status weir_partition_log_read(struct weir_partition_log *log, const struct weir_log_read_options *options,
+enum weir_status weir_partition_log_read(struct weir_partition_log *log,
+                                         const struct weir_log_read_options *options,
                                          struct weir_log_read *out, struct weir_detail *detail)
 {
     struct reader reader = {.log = log, .options = options};
@@ -230,9 +242,11 @@ enum weir_status weir_partition_log_read(struct weir_partition_log *log, const s
     read.offsets = reader.now.offsets;
     reader.upper_offset = upper_offset(&reader.now, options->limit);
     enum weir_status status = WEIR_OK;
-    if (options->offset < read.offsets.log_start_offset || options->offset > read.offsets.log_end_offset) {
-        weir_detail_set(detail, "offset %" PRId64 " is outside of %" PRId64 " to %" PRId64, options->offset,
-                        read.offsets.log_start_offset, read.offsets.log_end_offset);
+    if (options->offset < read.offsets.log_start_offset ||
+        options->offset > read.offsets.log_end_offset) {
+        weir_detail_set(detail, "offset %" PRId64 " is outside of %" PRId64 " to %" PRId64,
+                        options->offset, read.offsets.log_start_offset,
+                        read.offsets.log_end_offset);
         status = WEIR_OFFSET_OUT_OF_RANGE;
         out->offsets = read.offsets;
     } else if (options->offset < reader.upper_offset) {
@@ -264,8 +278,8 @@ struct weir_file_range weir_log_read_take_range(struct weir_log_read *read)
     return range;
 }
 
-enum weir_status weir_log_read_copy(struct weir_env *env, const struct weir_log_read *read, struct weir_buf *out,
-                                    struct weir_detail *detail)
+enum weir_status weir_log_read_copy(struct weir_env *env, const struct weir_log_read *read,
+                                    struct weir_buf *out, struct weir_detail *detail)
 {
     if (read->range.size == 0)
         return WEIR_OK;
@@ -273,8 +287,8 @@ enum weir_status weir_log_read_copy(struct weir_env *env, const struct weir_log_
     if (at == NULL)
         return weir_buf_status(out);
     size_t got = 0;
-    enum weir_status status =
-        weir_file_read_at(env, read->range.file, at, read->range.size, read->range.file_pos, &got, detail);
+    enum weir_status status = weir_file_read_at(env, read->range.file, at, read->range.size,
+                                                read->range.file_pos, &got, detail);
     /* A truncation meanwhile makes the file shorter; what is there is still a run of batches. */
     out->size -= read->range.size - (status == WEIR_OK ? got : 0);
     return status;

@@ -20,9 +20,10 @@ static bool matches(const struct time_query *query, int64_t timestamp)
     return query->is_exact ? timestamp == query->timestamp : timestamp >= query->timestamp;
 }
 
-static enum weir_status find_in_batch(struct weir_segment *segment, const struct weir_batch_place *place,
-                                      const struct time_query *query, struct weir_offset_and_time *out,
-                                      struct weir_detail *detail)
+static enum weir_status find_in_batch(struct weir_segment *segment,
+                                      const struct weir_batch_place *place,
+                                      const struct time_query *query,
+                                      struct weir_offset_and_time *out, struct weir_detail *detail)
 {
     struct weir_buf bytes = {0};
     struct weir_batch batch;
@@ -34,7 +35,8 @@ static enum weir_status find_in_batch(struct weir_segment *segment, const struct
     while (status == WEIR_OK) {
         struct weir_record record;
         status = weir_record_iter_next(iter, &record, detail);
-        if (status == WEIR_OK && matches(query, record.timestamp) && record.offset >= query->from_offset) {
+        if (status == WEIR_OK && matches(query, record.timestamp) &&
+            record.offset >= query->from_offset) {
             *out = (struct weir_offset_and_time){.offset = record.offset,
                                                  .timestamp = record.timestamp,
                                                  .leader_epoch = batch.partition_leader_epoch};
@@ -46,8 +48,10 @@ static enum weir_status find_in_batch(struct weir_segment *segment, const struct
     return status;
 }
 
-static enum weir_status find_in_segment(struct weir_segment *segment, uint64_t size, const struct time_query *query,
-                                        struct weir_offset_and_time *out, struct weir_detail *detail)
+static enum weir_status find_in_segment(struct weir_segment *segment, uint64_t size,
+                                        const struct time_query *query,
+                                        struct weir_offset_and_time *out,
+                                        struct weir_detail *detail)
 {
     enum weir_status status = weir_segment_load_indexes(segment, detail);
     if (status != WEIR_OK)
@@ -57,18 +61,20 @@ static enum weir_status find_in_segment(struct weir_segment *segment, uint64_t s
         return WEIR_NO_MEMORY;
     weir_lock_take(&segment->lock);
     /* For an exact look-up begin before the entry that has it. */
-    struct weir_time_index_entry entry =
-        weir_time_index_floor(&segment->time_index, query->is_exact ? query->timestamp - 1 : query->timestamp);
+    struct weir_time_index_entry entry = weir_time_index_floor(
+        &segment->time_index, query->is_exact ? query->timestamp - 1 : query->timestamp);
     int64_t relative = entry.relative_offset;
     if (relative < query->from_offset - segment->base_offset)
         relative = query->from_offset - segment->base_offset;
-    uint64_t from_pos = (uint64_t)weir_offset_index_floor(&segment->offset_index, relative).file_pos;
+    uint64_t from_pos =
+        (uint64_t)weir_offset_index_floor(&segment->offset_index, relative).file_pos;
     weir_lock_release(&segment->lock);
     struct weir_segment_scan scan;
     struct weir_batch_place place;
     weir_segment_scan_init(&scan, segment, from_pos, size, buffer, SCAN_BYTES);
     while ((status = weir_segment_scan_next(&scan, false, &place, detail)) == WEIR_OK) {
-        if (!matches(query, place.batch.max_timestamp) || place.batch.last_offset < query->from_offset)
+        if (!matches(query, place.batch.max_timestamp) ||
+            place.batch.last_offset < query->from_offset)
             continue;
         status = find_in_batch(segment, &place, query, out, detail);
         if (status != WEIR_NOT_FOUND)
@@ -78,9 +84,11 @@ static enum weir_status find_in_segment(struct weir_segment *segment, uint64_t s
     return status;
 }
 
-/* The segment that is searched: the first that reaches the time, or the one with the greatest time. */
-static struct weir_segment *choose_segment(struct weir_partition_log *log, const struct log_view *view,
-                                           int64_t timestamp, size_t *out_index, int64_t *out_max_timestamp)
+/* The segment that is searched: the first that reaches the time, or the one with the greatest time.
+ */
+static struct weir_segment *choose_segment(struct weir_partition_log *log,
+                                           const struct log_view *view, int64_t timestamp,
+                                           size_t *out_index, int64_t *out_max_timestamp)
 {
     struct weir_segment *chosen = NULL;
     weir_lock_take(&log->lock); /* max_timestamp is the lock's */
@@ -100,12 +108,14 @@ static struct weir_segment *choose_segment(struct weir_partition_log *log, const
     return chosen;
 }
 
-static enum weir_status search(struct weir_partition_log *log, const struct published *now, int64_t timestamp,
-                               struct weir_offset_and_time *out, struct weir_detail *detail)
+static enum weir_status search(struct weir_partition_log *log, const struct published *now,
+                               int64_t timestamp, struct weir_offset_and_time *out,
+                               struct weir_detail *detail)
 {
     size_t index = 0;
     int64_t max_timestamp = -1;
-    struct weir_segment *segment = choose_segment(log, now->view, timestamp, &index, &max_timestamp);
+    struct weir_segment *segment =
+        choose_segment(log, now->view, timestamp, &index, &max_timestamp);
     if (segment == NULL)
         return WEIR_NOT_FOUND;
     bool is_max = timestamp == WEIR_TIMESTAMP_MAX;
@@ -116,8 +126,10 @@ static enum weir_status search(struct weir_partition_log *log, const struct publ
     return find_in_segment(segment, size, &query, out, detail);
 }
 
-enum weir_status weir_partition_log_offset_for_timestamp(struct weir_partition_log *log, int64_t timestamp,
-                                                         struct weir_offset_and_time *out, struct weir_detail *detail)
+enum weir_status weir_partition_log_offset_for_timestamp(struct weir_partition_log *log,
+                                                         int64_t timestamp,
+                                                         struct weir_offset_and_time *out,
+                                                         struct weir_detail *detail)
 {
     struct published now;
     enum weir_status status;

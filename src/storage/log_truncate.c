@@ -9,7 +9,8 @@
 enum { SCAN_BYTES = 65536 };
 
 /* Brings a segment's counters to what its first size bytes hold; the indexes are cut already. */
-static enum weir_status recount(struct weir_segment *segment, uint64_t size, struct weir_detail *detail)
+static enum weir_status recount(struct weir_segment *segment, uint64_t size,
+                                struct weir_detail *detail)
 {
     struct weir_segment_scan scan;
     struct weir_batch_place place;
@@ -18,7 +19,8 @@ static enum weir_status recount(struct weir_segment *segment, uint64_t size, str
         return WEIR_NO_MEMORY;
     struct weir_time_index_entry last = weir_time_index_last(&segment->time_index);
     segment->max_timestamp = last.timestamp;
-    segment->max_timestamp_offset = last.timestamp < 0 ? -1 : segment->base_offset + last.relative_offset;
+    segment->max_timestamp_offset =
+        last.timestamp < 0 ? -1 : segment->base_offset + last.relative_offset;
     segment->bytes_since_index_entry = 0;
     if (size == 0)
         segment->first_timestamp = WEIR_BATCH_NO_TIMESTAMP;
@@ -36,8 +38,9 @@ static enum weir_status recount(struct weir_segment *segment, uint64_t size, str
     return status == WEIR_NOT_FOUND ? WEIR_OK : status;
 }
 
-static enum weir_status cut_segment(struct weir_partition_log *log, struct weir_segment *segment, int64_t offset,
-                                    int64_t *out_end_offset, struct weir_detail *detail)
+static enum weir_status cut_segment(struct weir_partition_log *log, struct weir_segment *segment,
+                                    int64_t offset, int64_t *out_end_offset,
+                                    struct weir_detail *detail)
 {
     struct weir_batch_place place;
     uint64_t size = weir_segment_size(segment);
@@ -72,7 +75,8 @@ static enum weir_status cut_segment(struct weir_partition_log *log, struct weir_
 }
 
 /* Offsets, epochs, producers and small files after the segments were cut. */
-static enum weir_status settle(struct weir_partition_log *log, int64_t end_offset, struct weir_detail *detail)
+static enum weir_status settle(struct weir_partition_log *log, int64_t end_offset,
+                               struct weir_detail *detail)
 {
     const struct log_view *view = log->now.view;
     int64_t log_start = log->now.offsets.log_start_offset;
@@ -91,7 +95,8 @@ static enum weir_status settle(struct weir_partition_log *log, int64_t end_offse
     return status == WEIR_OK ? weir_dir_sync(log->env, log->dir, detail) : status;
 }
 
-static enum weir_status truncate_locked(struct weir_partition_log *log, int64_t offset, struct weir_detail *detail)
+static enum weir_status truncate_locked(struct weir_partition_log *log, int64_t offset,
+                                        struct weir_detail *detail)
 {
     struct log_view *before = log->now.view;
     if (offset < before->segments[0]->base_offset)
@@ -118,8 +123,8 @@ static enum weir_status truncate_locked(struct weir_partition_log *log, int64_t 
     return status == WEIR_OK ? settle(log, end_offset, detail) : status;
 }
 
-enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, int64_t offset, bool *out_truncated,
-                                                struct weir_detail *detail)
+enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, int64_t offset,
+                                                bool *out_truncated, struct weir_detail *detail)
 {
     weir_lock_take(&log->lock);
     enum weir_status status = weir_log_check_open(log, detail);
@@ -144,7 +149,8 @@ enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, 
     return status;
 }
 
-enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t offset, struct weir_detail *detail)
+enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t offset,
+                                     struct weir_detail *detail)
 {
     struct weir_segment *segment = NULL;
     struct log_view *before = log->now.view;

@@ -13,7 +13,8 @@
 
 /* --- Small files. --- */
 
-enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log, struct weir_detail *detail)
+enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log,
+                                                   struct weir_detail *detail)
 {
     enum weir_status status = WEIR_OK;
     char path[WEIR_SEGMENT_PATH_BYTES];
@@ -28,7 +29,8 @@ enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *lo
     return status;
 }
 
-enum weir_status weir_partition_log_write_small_files(struct weir_partition_log *log, struct weir_detail *detail)
+enum weir_status weir_partition_log_write_small_files(struct weir_partition_log *log,
+                                                      struct weir_detail *detail)
 {
     weir_lock_take(&log->lock);
     enum weir_status status = weir_log_check_open(log, detail);
@@ -38,7 +40,8 @@ enum weir_status weir_partition_log_write_small_files(struct weir_partition_log 
     return status;
 }
 
-enum weir_status weir_partition_log_write_metadata(struct weir_partition_log *log, struct weir_detail *detail)
+enum weir_status weir_partition_log_write_metadata(struct weir_partition_log *log,
+                                                   struct weir_detail *detail)
 {
     return weir_partition_log_write_small_files(log, detail);
 }
@@ -50,12 +53,14 @@ struct flush {
     struct log_view *view;
     int64_t target_offset; /* the recovery point afterwards */
     int64_t from_offset;   /* the recovery point before */
+    int64_t active_base;
     bool include_active;
     bool include_dir_name; /* the directory may be new in its parent, by us or by those before us */
     char dir[WEIR_SEGMENT_PATH_BYTES];
 };
 
-static enum weir_status begin_flush(struct weir_partition_log *log, struct flush *flush, struct weir_detail *detail)
+static enum weir_status begin_flush(struct weir_partition_log *log, struct flush *flush,
+                                    struct weir_detail *detail)
 {
     const struct weir_segment *active = weir_log_active(log);
     enum weir_status status = weir_log_check_open(log, detail);
@@ -65,17 +70,21 @@ static enum weir_status begin_flush(struct weir_partition_log *log, struct flush
         return status;
     flush->view = log->now.view;
     atomic_fetch_add_explicit(&flush->view->refs, 1, memory_order_relaxed);
-    flush->target_offset = flush->include_active ? log->now.offsets.log_end_offset : active->base_offset;
+    flush->target_offset =
+        flush->include_active ? log->now.offsets.log_end_offset : active->base_offset;
     flush->from_offset = log->recovery_point;
+    flush->active_base = active->base_offset;
     flush->include_dir_name = !log->has_durable_dir;
     (void)snprintf(flush->dir, sizeof(flush->dir), "%s", log->dir);
     return WEIR_OK;
 }
 
-static enum weir_status sync_path(struct weir_env *env, const char *path, struct weir_detail *detail)
+static enum weir_status sync_path(struct weir_env *env, const char *path,
+                                  struct weir_detail *detail)
 {
     struct weir_file *file = NULL;
-    enum weir_status status = weir_file_open(env, path, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, detail);
+    enum weir_status status =
+        weir_file_open(env, path, WEIR_OPEN_READ | WEIR_OPEN_WRITE, &file, detail);
     if (status == WEIR_NOT_FOUND)
         return WEIR_OK; /* optional, or replaced by its owner */
     if (status == WEIR_OK)
@@ -84,13 +93,13 @@ static enum weir_status sync_path(struct weir_env *env, const char *path, struct
     return status;
 }
 
-/* A sealed segment is never scanned again once the recovery point has passed it, so its indexes must be as durable as its
- * batches, and with them the producers at its end. */
+/* A sealed segment is never scanned again once the recovery point has passed it, so its indexes
+ * must be as durable as its batches, and with them the producers at its end. */
 static enum weir_status sync_sealed(struct weir_env *env, struct weir_segment *segment,
                                     const struct weir_segment *next, struct weir_detail *detail)
 {
-    static const char *const suffixes[] = {WEIR_SEGMENT_SUFFIX_INDEX, WEIR_SEGMENT_SUFFIX_TIME_INDEX,
-                                           WEIR_SEGMENT_SUFFIX_TXN_INDEX};
+    static const char *const suffixes[] = {
+        WEIR_SEGMENT_SUFFIX_INDEX, WEIR_SEGMENT_SUFFIX_TIME_INDEX, WEIR_SEGMENT_SUFFIX_TXN_INDEX};
     char path[WEIR_SEGMENT_PATH_BYTES];
     enum weir_status status = weir_file_sync(env, segment->file, true, detail);
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]) && status == WEIR_OK; i++) {
@@ -101,7 +110,8 @@ static enum weir_status sync_sealed(struct weir_env *env, struct weir_segment *s
     return status == WEIR_OK ? sync_path(env, path, detail) : status;
 }
 
-static enum weir_status sync_segments(struct weir_env *env, const struct flush *flush, struct weir_detail *detail)
+static enum weir_status sync_segments(struct weir_env *env, const struct flush *flush,
+                                      struct weir_detail *detail)
 {
     bool has_new_files = false;
     const struct log_view *view = flush->view;
@@ -109,14 +119,16 @@ static enum weir_status sync_segments(struct weir_env *env, const struct flush *
     for (size_t i = 0; i < view->count && status == WEIR_OK; i++) {
         struct weir_segment *segment = view->segments[i];
         bool is_active = i + 1 == view->count;
-        /* A roll takes the recovery point back to the sealed segment's base (log_append.c), so this is exact. */
+        /* A roll takes the recovery point back to the sealed segment's base (log_append.c), so this
+         * is exact. */
         if (!is_active && view->segments[i + 1]->base_offset <= flush->from_offset)
             continue;
         has_new_files = has_new_files || segment->base_offset >= flush->from_offset;
         if (!is_active)
             status = sync_sealed(env, segment, view->segments[i + 1], detail);
         else if (flush->include_active)
-            status = weir_file_sync(env, segment->file, false, detail); /* its indexes are rebuilt after a crash */
+            status = weir_file_sync(env, segment->file, false,
+                                    detail); /* its indexes are rebuilt after a crash */
     }
     return status == WEIR_OK && has_new_files ? weir_dir_sync(env, flush->dir, detail) : status;
 }
@@ -143,6 +155,9 @@ enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool i
         /* A truncation meanwhile may have lowered the end. */
         int64_t end_offset = log->now.offsets.log_end_offset;
         int64_t target = flush.target_offset < end_offset ? flush.target_offset : end_offset;
+        /* Nor may it pass a segment that was sealed meanwhile: only its batches were synced. */
+        if (weir_log_active(log)->base_offset != flush.active_base && target > flush.active_base)
+            target = flush.active_base;
         if (target > log->recovery_point)
             log->recovery_point = target;
         log->has_durable_dir = log->has_durable_dir || flush.target_offset > flush.from_offset;
@@ -183,13 +198,14 @@ enum weir_status weir_partition_log_roll(struct weir_partition_log *log, struct 
 
 /* --- Giving segments up. --- */
 
-static const char *const segment_suffixes[] = {WEIR_SEGMENT_SUFFIX_LOG, WEIR_SEGMENT_SUFFIX_INDEX,
-                                               WEIR_SEGMENT_SUFFIX_TIME_INDEX, WEIR_SEGMENT_SUFFIX_TXN_INDEX,
-                                               WEIR_SEGMENT_SUFFIX_SNAPSHOT};
+static const char *const segment_suffixes[] = {
+    WEIR_SEGMENT_SUFFIX_LOG, WEIR_SEGMENT_SUFFIX_INDEX, WEIR_SEGMENT_SUFFIX_TIME_INDEX,
+    WEIR_SEGMENT_SUFFIX_TXN_INDEX, WEIR_SEGMENT_SUFFIX_SNAPSHOT};
 
-/* The .log goes first: an index without a log is removed at the next start, a log without one is scanned. */
-enum weir_status weir_log_discard_segment(struct weir_partition_log *log, struct weir_segment *segment,
-                                          struct weir_detail *detail)
+/* The .log goes first: an index without a log is removed at the next start, a log without one is
+ * scanned. */
+enum weir_status weir_log_discard_segment(struct weir_partition_log *log,
+                                          struct weir_segment *segment, struct weir_detail *detail)
 {
     int64_t due_ms = weir_env_monotonic_ms(log->env) + log->config.file_delete_delay_ms;
     for (size_t i = 0; i < sizeof(segment_suffixes) / sizeof(segment_suffixes[0]); i++) {
@@ -229,8 +245,8 @@ static int64_t largest_timestamp(struct weir_partition_log *log, const struct we
     return weir_path_info(log->env, path, &info, NULL) == WEIR_OK ? info.modified_ms : INT64_MAX;
 }
 
-/* How many segments at the front may go, each with the offset behind it below the high watermark.  The active segment
- * may be among them unless it is empty. */
+/* How many segments at the front may go, each with the offset behind it below the high watermark.
+ * The active segment may be among them unless it is empty. */
 static size_t count_expired(struct weir_partition_log *log)
 {
     const struct log_view *view = log->now.view;
@@ -248,7 +264,8 @@ static size_t count_expired(struct weir_partition_log *log)
         struct weir_segment *segment = view->segments[count];
         bool is_active = count + 1 == view->count;
         int64_t size = (int64_t)weir_segment_size(segment);
-        int64_t end_offset = is_active ? offsets->log_end_offset : view->segments[count + 1]->base_offset;
+        int64_t end_offset =
+            is_active ? offsets->log_end_offset : view->segments[count + 1]->base_offset;
         if (end_offset > offsets->high_watermark || (is_active && size == 0))
             break;
         bool is_before_start = !is_active && end_offset <= offsets->log_start_offset;
@@ -263,7 +280,8 @@ static size_t count_expired(struct weir_partition_log *log)
 }
 
 static enum weir_status drop_front(struct weir_partition_log *log, size_t count,
-                                   struct weir_log_retention_result *out, struct weir_detail *detail)
+                                   struct weir_log_retention_result *out,
+                                   struct weir_detail *detail)
 {
     struct log_view *before = log->now.view;
     struct log_view *after = weir_log_view_new(before->segments + count, before->count - count);
@@ -289,11 +307,14 @@ static enum weir_status drop_front(struct weir_partition_log *log, size_t count,
 static bool is_roll_due_by_time(struct weir_partition_log *log)
 {
     const struct weir_segment *active = weir_log_active(log);
-    return log->config.retention_ms >= 0 && log->config.cleanup_delete && active->max_timestamp >= 0 &&
-           weir_env_wall_ms(log->env) - active->created_ms > log->config.segment_ms - active->roll_jitter_ms;
+    return log->config.retention_ms >= 0 && log->config.cleanup_delete &&
+           active->max_timestamp >= 0 &&
+           weir_env_wall_ms(log->env) - active->created_ms >
+               log->config.segment_ms - active->roll_jitter_ms;
 }
 
-static enum weir_status retain_locked(struct weir_partition_log *log, struct weir_log_retention_result *out,
+static enum weir_status retain_locked(struct weir_partition_log *log,
+                                      struct weir_log_retention_result *out,
                                       struct weir_detail *detail)
 {
     enum weir_status status = weir_log_check_open(log, detail);
@@ -314,7 +335,8 @@ static enum weir_status retain_locked(struct weir_partition_log *log, struct wei
     return expired > 0 ? drop_front(log, expired, out, detail) : WEIR_OK;
 }
 
-enum weir_status weir_partition_log_retain(struct weir_partition_log *log, struct weir_log_retention_result *out,
+enum weir_status weir_partition_log_retain(struct weir_partition_log *log,
+                                           struct weir_log_retention_result *out,
                                            struct weir_detail *detail)
 {
     struct weir_log_retention_result result = {0};
@@ -332,7 +354,8 @@ enum weir_status weir_partition_log_retain(struct weir_partition_log *log, struc
 
 /* --- The end. --- */
 
-/* Reads back what a clean directory promises (reference F.2): after the marker nobody checks it again. */
+/* Reads back what a clean directory promises (reference F.2): after the marker nobody checks it
+ * again. */
 static enum weir_status verify(struct weir_partition_log *log, struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
@@ -344,8 +367,8 @@ static enum weir_status verify(struct weir_partition_log *log, struct weir_detai
     uint64_t size = 0;
     enum weir_status status = weir_file_size(log->env, active->file, &size, detail);
     if (status == WEIR_OK && size != weir_segment_size(active)) {
-        weir_detail_set(detail, "%s.log has %" PRIu64 " bytes and should have %" PRIu64, active->path, size,
-                        weir_segment_size(active));
+        weir_detail_set(detail, "%s.log has %" PRIu64 " bytes and should have %" PRIu64,
+                        active->path, size, weir_segment_size(active));
         status = WEIR_CORRUPT;
     }
     weir_segment_file_path(active, WEIR_SEGMENT_SUFFIX_INDEX, path);
@@ -392,13 +415,15 @@ static enum weir_status finish_files(struct weir_partition_log *log, struct weir
     return status == WEIR_OK ? verify(log, detail) : status;
 }
 
-enum weir_status weir_partition_log_close(struct weir_partition_log *log, struct weir_detail *detail)
+enum weir_status weir_partition_log_close(struct weir_partition_log *log,
+                                          struct weir_detail *detail)
 {
     enum weir_status status = weir_partition_log_flush(log, true, detail);
     weir_lock_take(&log->lock);
     if (status == WEIR_OK)
         status = weir_log_check_open(log, detail);
-    /* Nothing may come between the flush and this: the owner has stopped appending, and it is checked. */
+    /* Nothing may come between the flush and this: the owner has stopped appending, and it is
+     * checked. */
     if (status == WEIR_OK && log->recovery_point != log->now.offsets.log_end_offset) {
         weir_detail_set(detail, "%s was written to while it was closed", log->dir);
         status = WEIR_BUSY;
@@ -411,7 +436,8 @@ enum weir_status weir_partition_log_close(struct weir_partition_log *log, struct
     return status;
 }
 
-enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log *log, struct weir_detail *detail)
+enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log *log,
+                                                      struct weir_detail *detail)
 {
     char name[WEIR_PARTITION_DIR_BYTES];
     char path[WEIR_SEGMENT_PATH_BYTES];
@@ -423,7 +449,8 @@ enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log 
     int parent_bytes = slash == NULL ? 0 : (int)(slash - log->dir) + 1;
     (void)snprintf(path, sizeof(path), "%.*s%s", parent_bytes, log->dir, name);
     char *dir = weir_strdup(path);
-    enum weir_status status = dir == NULL ? WEIR_NO_MEMORY : weir_path_rename(log->env, log->dir, path, detail);
+    enum weir_status status =
+        dir == NULL ? WEIR_NO_MEMORY : weir_path_rename(log->env, log->dir, path, detail);
     if (status == WEIR_OK) {
         weir_free(log->dir);
         log->dir = dir;

@@ -51,7 +51,8 @@ static bool find_property(struct weir_slice text, const char *key, struct weir_s
     return false;
 }
 
-static enum weir_status parse_properties(struct weir_slice text, const char *path, struct weir_meta_properties *out,
+static enum weir_status parse_properties(struct weir_slice text, const char *path,
+                                         struct weir_meta_properties *out,
                                          struct weir_detail *detail)
 {
     struct weir_slice value;
@@ -65,25 +66,28 @@ static enum weir_status parse_properties(struct weir_slice text, const char *pat
         weir_detail_set(detail, "%s has version %lld; only 1 is known", path, (long long)number);
         return WEIR_UNSUPPORTED;
     }
-    if (!find_property(text, "cluster.id", &value) || value.size == 0 || value.size >= WEIR_CLUSTER_ID_BYTES) {
+    if (!find_property(text, "cluster.id", &value) || value.size == 0 ||
+        value.size >= WEIR_CLUSTER_ID_BYTES) {
         weir_detail_set(detail, "%s has no cluster.id", path);
         return WEIR_CORRUPT;
     }
     memcpy(out->cluster_id, value.data, value.size);
-    if (!find_property(text, "node.id", &value) || !weir_text_parse_i64(value, &number) || number < 0 ||
-        number > INT32_MAX) {
+    if (!find_property(text, "node.id", &value) || !weir_text_parse_i64(value, &number) ||
+        number < 0 || number > INT32_MAX) {
         weir_detail_set(detail, "%s has no node.id", path);
         return WEIR_CORRUPT;
     }
     out->node_id = (int32_t)number;
-    if (find_property(text, "directory.id", &value) && !weir_uuid_parse(value, &out->directory_id)) {
+    if (find_property(text, "directory.id", &value) &&
+        !weir_uuid_parse(value, &out->directory_id)) {
         weir_detail_set(detail, "%s has a malformed directory.id", path);
         return WEIR_CORRUPT;
     }
     return WEIR_OK;
 }
 
-enum weir_status weir_meta_properties_read(struct weir_env *env, const char *dir, struct weir_meta_properties *out,
+enum weir_status weir_meta_properties_read(struct weir_env *env, const char *dir,
+                                           struct weir_meta_properties *out,
                                            struct weir_detail *detail)
 {
     char path[PATH_BYTES];
@@ -100,13 +104,15 @@ enum weir_status weir_meta_properties_read(struct weir_env *env, const char *dir
 }
 
 enum weir_status weir_meta_properties_write(struct weir_env *env, const char *dir,
-                                            const struct weir_meta_properties *properties, struct weir_detail *detail)
+                                            const struct weir_meta_properties *properties,
+                                            struct weir_detail *detail)
 {
     char path[PATH_BYTES];
     char id[WEIR_UUID_TEXT_BYTES];
     struct weir_buf text = {0};
     path_of(dir, "meta.properties", path);
-    weir_buf_printf(&text, "#\nversion=1\ncluster.id=%s\nnode.id=%d\n", properties->cluster_id, properties->node_id);
+    weir_buf_printf(&text, "#\nversion=1\ncluster.id=%s\nnode.id=%d\n", properties->cluster_id,
+                    properties->node_id);
     if (!weir_uuid_is_zero(properties->directory_id)) {
         weir_uuid_format(properties->directory_id, id);
         weir_buf_printf(&text, "directory.id=%s\n", id);
@@ -128,27 +134,30 @@ struct weir_uuid weir_random_uuid(struct weir_env *env)
     return id;
 }
 
-/* Not a JSON parser: the file is one object of numbers, and anything else only means "epoch unknown". */
+/* Not a JSON parser: the file is one object of numbers, and anything else only means "epoch
+ * unknown". */
 static int64_t parse_broker_epoch(struct weir_slice text)
 {
     static const char key[] = "\"brokerEpoch\"";
     const uint8_t *at = memmem(text.data, text.size, key, sizeof(key) - 1);
     if (at == NULL)
         return -1;
-    struct weir_slice rest = weir_slice_of(at + sizeof(key) - 1, text.size - (size_t)(at - text.data) - (sizeof(key) - 1));
+    struct weir_slice rest = weir_slice_of(
+        at + sizeof(key) - 1, text.size - (size_t)(at - text.data) - (sizeof(key) - 1));
     while (rest.size > 0 && (rest.data[0] == ' ' || rest.data[0] == ':')) {
         rest.data++;
         rest.size--;
     }
     size_t size = 0;
-    while (size < rest.size && (rest.data[size] == '-' || (rest.data[size] >= '0' && rest.data[size] <= '9')))
+    while (size < rest.size &&
+           (rest.data[size] == '-' || (rest.data[size] >= '0' && rest.data[size] <= '9')))
         size++;
     int64_t epoch;
     return weir_text_parse_i64(weir_slice_of(rest.data, size), &epoch) ? epoch : -1;
 }
 
-enum weir_status weir_clean_marker_read(struct weir_env *env, const char *dir, int64_t *out_broker_epoch,
-                                        struct weir_detail *detail)
+enum weir_status weir_clean_marker_read(struct weir_env *env, const char *dir,
+                                        int64_t *out_broker_epoch, struct weir_detail *detail)
 {
     char path[PATH_BYTES];
     struct weir_buf bytes = {0};
@@ -160,7 +169,8 @@ enum weir_status weir_clean_marker_read(struct weir_env *env, const char *dir, i
     return status;
 }
 
-enum weir_status weir_clean_marker_remove(struct weir_env *env, const char *dir, struct weir_detail *detail)
+enum weir_status weir_clean_marker_remove(struct weir_env *env, const char *dir,
+                                          struct weir_detail *detail)
 {
     char path[PATH_BYTES];
     path_of(dir, ".kafka_cleanshutdown", path);
@@ -172,12 +182,13 @@ enum weir_status weir_clean_marker_remove(struct weir_env *env, const char *dir,
     return status == WEIR_OK ? weir_dir_sync(env, dir, detail) : status;
 }
 
-enum weir_status weir_clean_marker_write(struct weir_env *env, const char *dir, int64_t broker_epoch,
-                                         struct weir_detail *detail)
+enum weir_status weir_clean_marker_write(struct weir_env *env, const char *dir,
+                                         int64_t broker_epoch, struct weir_detail *detail)
 {
     char path[PATH_BYTES];
     char text[64];
     path_of(dir, ".kafka_cleanshutdown", path);
-    (void)snprintf(text, sizeof(text), "{\"version\":0,\"brokerEpoch\":%lld}", (long long)broker_epoch);
+    (void)snprintf(text, sizeof(text), "{\"version\":0,\"brokerEpoch\":%lld}",
+                   (long long)broker_epoch);
     return weir_file_replace(env, path, weir_slice_str(text), detail);
 }

@@ -13,7 +13,8 @@ void weir_offset_index_done(struct weir_offset_index *index)
     memset(index, 0, sizeof(*index));
 }
 
-enum weir_status weir_offset_index_append(struct weir_offset_index *index, int32_t relative_offset, int32_t file_pos)
+enum weir_status weir_offset_index_append(struct weir_offset_index *index, int32_t relative_offset,
+                                          int32_t file_pos)
 {
     if (relative_offset < 0 || file_pos < 0)
         return WEIR_INVALID;
@@ -47,9 +48,11 @@ static size_t count_below(const struct weir_offset_index *index, int64_t relativ
     return low;
 }
 
-struct weir_offset_index_entry weir_offset_index_floor(const struct weir_offset_index *index, int64_t relative_offset)
+struct weir_offset_index_entry weir_offset_index_floor(const struct weir_offset_index *index,
+                                                       int64_t relative_offset)
 {
-    size_t count = relative_offset == INT64_MAX ? index->count : count_below(index, relative_offset + 1);
+    size_t count =
+        relative_offset == INT64_MAX ? index->count : count_below(index, relative_offset + 1);
     return count == 0 ? (struct weir_offset_index_entry){0, 0} : index->items[count - 1];
 }
 
@@ -78,12 +81,14 @@ void weir_offset_index_truncate(struct weir_offset_index *index, int64_t relativ
         index->written_count = index->count;
 }
 
-enum weir_status weir_offset_index_read(struct weir_env *env, const char *path, int64_t segment_bytes,
-                                        struct weir_offset_index *out, struct weir_detail *detail)
+enum weir_status weir_offset_index_read(struct weir_env *env, const char *path,
+                                        int64_t segment_bytes, struct weir_offset_index *out,
+                                        struct weir_detail *detail)
 {
     struct weir_buf bytes = {0};
     struct weir_offset_index index = {0};
-    enum weir_status status = weir_index_file_read(env, path, WEIR_OFFSET_INDEX_ENTRY_BYTES, &bytes, detail);
+    enum weir_status status =
+        weir_index_file_read(env, path, WEIR_OFFSET_INDEX_ENTRY_BYTES, &bytes, detail);
     for (size_t at = 0; status == WEIR_OK && at < bytes.size; at += WEIR_OFFSET_INDEX_ENTRY_BYTES) {
         int32_t file_pos = weir_get_i32(bytes.data + at + 4);
         /* Zeros are what an index looks like that was never cut to its length. */
@@ -106,8 +111,9 @@ enum weir_status weir_offset_index_read(struct weir_env *env, const char *path, 
     return WEIR_OK;
 }
 
-enum weir_status weir_offset_index_write(struct weir_env *env, const char *path, struct weir_offset_index *index,
-                                         bool sync, struct weir_detail *detail)
+enum weir_status weir_offset_index_write(struct weir_env *env, const char *path,
+                                         struct weir_offset_index *index, bool sync,
+                                         struct weir_detail *detail)
 {
     struct weir_buf tail = {0};
     for (size_t i = index->written_count; i < index->count; i++) {
@@ -119,8 +125,9 @@ enum weir_status weir_offset_index_write(struct weir_env *env, const char *path,
     }
     enum weir_status status = weir_buf_status(&tail);
     if (status == WEIR_OK)
-        status = weir_index_file_write(env, path, weir_buf_slice(&tail),
-                                       (uint64_t)index->written_count * WEIR_OFFSET_INDEX_ENTRY_BYTES, sync, detail);
+        status = weir_index_file_write(
+            env, path, weir_buf_slice(&tail),
+            (uint64_t)index->written_count * WEIR_OFFSET_INDEX_ENTRY_BYTES, sync, detail);
     if (status == WEIR_OK)
         index->written_count = index->count;
     weir_buf_done(&tail);

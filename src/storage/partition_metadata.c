@@ -16,11 +16,12 @@ static bool take_value(struct weir_slice *text, struct weir_slice name, struct w
 {
     struct weir_slice line;
     struct weir_slice word;
-    return weir_text_take_line(text, &line) && weir_text_take_word(&line, &word) && weir_slice_equal(word, name) &&
-           weir_text_take_word(&line, out);
+    return weir_text_take_line(text, &line) && weir_text_take_word(&line, &word) &&
+           weir_slice_equal(word, name) && weir_text_take_word(&line, out);
 }
 
-enum weir_status weir_partition_metadata_read(struct weir_env *env, const char *dir, struct weir_uuid *out_topic_id,
+enum weir_status weir_partition_metadata_read(struct weir_env *env, const char *dir,
+                                              struct weir_uuid *out_topic_id,
                                               struct weir_detail *detail)
 {
     char path[PATH_BYTES];
@@ -45,7 +46,8 @@ enum weir_status weir_partition_metadata_read(struct weir_env *env, const char *
     return status;
 }
 
-enum weir_status weir_partition_metadata_write(struct weir_env *env, const char *dir, struct weir_uuid topic_id,
+enum weir_status weir_partition_metadata_write(struct weir_env *env, const char *dir,
+                                               struct weir_uuid topic_id,
                                                struct weir_detail *detail)
 {
     char path[PATH_BYTES];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The .snapshot file; its layout is in producer_state.h.  Only the last batch of a producer survives it. */
+/* The .snapshot file; its layout is in producer_state.h.  Only the last batch of a producer
+ * survives it. */
 
 #include "producer_state_int.h"
 
@@ -24,7 +25,8 @@ static int compare_producers(const void *a, const void *b)
 
 static void encode_producer(const struct weir_producer *producer, uint8_t *at)
 {
-    const struct weir_producer_batch none = {.first_sequence = -1, .last_sequence = -1, .last_offset = -1};
+    const struct weir_producer_batch none = {
+        .first_sequence = -1, .last_sequence = -1, .last_offset = -1};
     const struct weir_producer_batch *last =
         producer->batch_count > 0 ? &producer->batches[producer->batch_count - 1] : &none;
     weir_put_i64(at, producer->producer_id);
@@ -37,7 +39,8 @@ static void encode_producer(const struct weir_producer *producer, uint8_t *at)
     weir_put_i64(at + 38, producer->txn_first_offset);
 }
 
-enum weir_status weir_producer_state_encode(const struct weir_producer_state *state, struct weir_buf *out)
+enum weir_status weir_producer_state_encode(const struct weir_producer_state *state,
+                                            struct weir_buf *out)
 {
     size_t count = weir_producer_state_count(state);
     const struct weir_producer **sorted = weir_calloc(count + 1, sizeof(sorted[0]));
@@ -60,8 +63,8 @@ enum weir_status weir_producer_state_encode(const struct weir_producer_state *st
     return weir_buf_status(out);
 }
 
-static enum weir_status decode_producer(struct weir_producer_state *state, const uint8_t *at, int64_t now_ms,
-                                        int64_t expiration_ms)
+static enum weir_status decode_producer(struct weir_producer_state *state, const uint8_t *at,
+                                        int64_t now_ms, int64_t expiration_ms)
 {
     struct weir_producer producer = {.producer_id = weir_get_i64(at),
                                      .producer_epoch = weir_get_i16(at + 8),
@@ -78,9 +81,10 @@ static enum weir_status decode_producer(struct weir_producer_state *state, const
         return WEIR_OK;
     if (batch.last_offset >= 0) {
         /* Sequences are 31 bits wide; going back from 0 comes round to the largest. */
-        batch.first_sequence = batch.last_sequence < 0
-                                   ? WEIR_BATCH_NO_SEQUENCE
-                                   : (int32_t)(((int64_t)batch.last_sequence - batch.offset_delta) & INT32_MAX);
+        batch.first_sequence =
+            batch.last_sequence < 0
+                ? WEIR_BATCH_NO_SEQUENCE
+                : (int32_t)(((int64_t)batch.last_sequence - batch.offset_delta) & INT32_MAX);
         producer.batches[0] = batch;
         producer.batch_count = 1;
     }
@@ -99,7 +103,8 @@ static enum weir_status decode_producer(struct weir_producer_state *state, const
     return WEIR_OK;
 }
 
-enum weir_status weir_producer_state_decode(struct weir_producer_state *state, struct weir_slice bytes, int64_t now_ms,
+enum weir_status weir_producer_state_decode(struct weir_producer_state *state,
+                                            struct weir_slice bytes, int64_t now_ms,
                                             int64_t expiration_ms, struct weir_detail *detail)
 {
     weir_producer_state_clear(state);
@@ -107,19 +112,22 @@ enum weir_status weir_producer_state_decode(struct weir_producer_state *state, s
         weir_detail_set(detail, "no producer snapshot of version 1");
         return WEIR_CORRUPT;
     }
-    if (weir_crc32c(bytes.data + CRC_FROM, bytes.size - CRC_FROM) != weir_get_u32(bytes.data + CRC_AT)) {
+    if (weir_crc32c(bytes.data + CRC_FROM, bytes.size - CRC_FROM) !=
+        weir_get_u32(bytes.data + CRC_AT)) {
         weir_detail_set(detail, "the producer snapshot's checksum is wrong");
         return WEIR_CORRUPT;
     }
     int64_t count = weir_get_i32(bytes.data + CRC_FROM);
-    if (count < 0 || (uint64_t)count * WEIR_PRODUCER_SNAPSHOT_ENTRY_BYTES != bytes.size - HEADER_BYTES) {
+    if (count < 0 ||
+        (uint64_t)count * WEIR_PRODUCER_SNAPSHOT_ENTRY_BYTES != bytes.size - HEADER_BYTES) {
         weir_detail_set(detail, "the producer snapshot's count does not fit its size");
         return WEIR_CORRUPT;
     }
     enum weir_status status = WEIR_OK;
     for (int64_t i = 0; status == WEIR_OK && i < count; i++)
-        status = decode_producer(state, bytes.data + HEADER_BYTES + i * WEIR_PRODUCER_SNAPSHOT_ENTRY_BYTES, now_ms,
-                                 expiration_ms);
+        status = decode_producer(state,
+                                 bytes.data + HEADER_BYTES + i * WEIR_PRODUCER_SNAPSHOT_ENTRY_BYTES,
+                                 now_ms, expiration_ms);
     if (status != WEIR_OK) {
         weir_producer_state_clear(state);
         weir_detail_set(detail, "the producer snapshot has an impossible entry");
@@ -127,13 +135,15 @@ enum weir_status weir_producer_state_decode(struct weir_producer_state *state, s
     return status;
 }
 
-enum weir_status weir_producer_state_read(struct weir_env *env, const char *path, struct weir_producer_state *state,
-                                          int64_t now_ms, int64_t expiration_ms, struct weir_detail *detail)
+enum weir_status weir_producer_state_read(struct weir_env *env, const char *path,
+                                          struct weir_producer_state *state, int64_t now_ms,
+                                          int64_t expiration_ms, struct weir_detail *detail)
 {
     struct weir_buf bytes = {0};
     enum weir_status status = weir_file_read_all(env, path, SNAPSHOT_BYTES_MAX, &bytes, detail);
     if (status == WEIR_OK) {
-        status = weir_producer_state_decode(state, weir_buf_slice(&bytes), now_ms, expiration_ms, detail);
+        status = weir_producer_state_decode(state, weir_buf_slice(&bytes), now_ms, expiration_ms,
+                                            detail);
         if (status == WEIR_CORRUPT)
             weir_detail_prefix(detail, "%s", path);
     }
@@ -141,8 +151,8 @@ enum weir_status weir_producer_state_read(struct weir_env *env, const char *path
     return status;
 }
 
-/* Temporary file and rename: a longer file of that name would otherwise keep its old end.  Not file_replace, which
- * always syncs: at a roll the sync belongs to the next flush. */
+/* Temporary file and rename: a longer file of that name would otherwise keep its old end.  Not
+ * file_replace, which always syncs: at a roll the sync belongs to the next flush. */
 enum weir_status weir_producer_state_write(struct weir_env *env, const char *path,
                                            const struct weir_producer_state *state, bool sync,
                                            struct weir_detail *detail)
@@ -156,8 +166,9 @@ enum weir_status weir_producer_state_write(struct weir_env *env, const char *pat
     if (status == WEIR_OK)
         status = weir_buf_status(&temporary);
     if (status == WEIR_OK)
-        status = weir_file_open(env, (const char *)temporary.data,
-                                WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE, &file, detail);
+        status =
+            weir_file_open(env, (const char *)temporary.data,
+                           WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE, &file, detail);
     struct weir_slice part = weir_buf_slice(&bytes);
     if (status == WEIR_OK)
         status = weir_file_write_at(env, file, &part, 1, 0, detail);

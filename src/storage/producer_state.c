@@ -3,10 +3,10 @@
 /*
  * Producers of one partition.
  *
- * I1  open: a heap of the producers with an open transaction, least first offset on top; a producer is in it exactly
- *     when its txn_first_offset is not -1.
- * I2  ended: transactions whose marker is written but not yet below the high watermark, in order of their markers.
- * I3  room for one more in either is made by prepare, so that update and apply_marker cannot fail behind a write.
+ * I1  open: a heap of the producers with an open transaction, least first offset on top; a producer
+ * is in it exactly when its txn_first_offset is not -1. I2  ended: transactions whose marker is
+ * written but not yet below the high watermark, in order of their markers. I3  room for one more in
+ * either is made by prepare, so that update and apply_marker cannot fail behind a write.
  */
 
 #include "producer_state_int.h"
@@ -44,12 +44,14 @@ void weir_producer_state_free(struct weir_producer_state *state)
     weir_free(state);
 }
 
-static struct producer_entry *find_entry(const struct weir_producer_state *state, int64_t producer_id)
+static struct producer_entry *find_entry(const struct weir_producer_state *state,
+                                         int64_t producer_id)
 {
     return weir_map_get(&state->producers, WEIR_KEY(producer_id));
 }
 
-const struct weir_producer *weir_producer_state_find(const struct weir_producer_state *state, int64_t producer_id)
+const struct weir_producer *weir_producer_state_find(const struct weir_producer_state *state,
+                                                     int64_t producer_id)
 {
     const struct producer_entry *entry = find_entry(state, producer_id);
     return entry == NULL || entry->is_placeholder ? NULL : &entry->producer;
@@ -60,7 +62,8 @@ size_t weir_producer_state_count(const struct weir_producer_state *state)
     return state->producers.count - state->placeholder_count;
 }
 
-const struct weir_producer *weir_producer_state_next(const struct weir_producer_state *state, size_t *cursor)
+const struct weir_producer *weir_producer_state_next(const struct weir_producer_state *state,
+                                                     size_t *cursor)
 {
     const struct weir_map_entry *item;
     while ((item = weir_map_next(&state->producers, cursor)) != NULL) {
@@ -71,8 +74,9 @@ const struct weir_producer *weir_producer_state_next(const struct weir_producer_
     return NULL;
 }
 
-const struct weir_producer_batch *weir_producer_state_duplicate(const struct weir_producer_state *state,
-                                                                const struct weir_batch *batch)
+const struct weir_producer_batch *
+weir_producer_state_duplicate(const struct weir_producer_state *state,
+                              const struct weir_batch *batch)
 {
     const struct weir_producer *producer = weir_producer_state_find(state, batch->producer_id);
     if (producer == NULL || producer->producer_epoch != batch->producer_epoch)
@@ -86,18 +90,19 @@ const struct weir_producer_batch *weir_producer_state_duplicate(const struct wei
     return NULL;
 }
 
-static enum weir_status check_epoch(const struct weir_producer *producer, int64_t producer_id, int16_t epoch,
-                                    struct weir_detail *detail)
+static enum weir_status check_epoch(const struct weir_producer *producer, int64_t producer_id,
+                                    int16_t epoch, struct weir_detail *detail)
 {
     if (epoch >= producer->producer_epoch)
         return WEIR_OK;
-    weir_detail_set(detail, "Epoch of producer %lld is %d, which is smaller than the last seen epoch %d",
+    weir_detail_set(detail,
+                    "Epoch of producer %lld is %d, which is smaller than the last seen epoch %d",
                     (long long)producer_id, epoch, producer->producer_epoch);
     return WEIR_INVALID_PRODUCER_EPOCH;
 }
 
-static enum weir_status check_sequence(const struct weir_producer *producer, const struct weir_batch *batch,
-                                       struct weir_detail *detail)
+static enum weir_status check_sequence(const struct weir_producer *producer,
+                                       const struct weir_batch *batch, struct weir_detail *detail)
 {
     int32_t first = batch->base_sequence;
     if (producer->producer_epoch == WEIR_BATCH_NO_PRODUCER_EPOCH)
@@ -105,33 +110,43 @@ static enum weir_status check_sequence(const struct weir_producer *producer, con
     if (batch->producer_epoch != producer->producer_epoch) {
         if (first == 0)
             return WEIR_OK;
-        weir_detail_set(detail, "Invalid sequence number for new epoch of producer %lld: %d (request epoch), %d (seq. "
-                                "number), %d (current producer epoch)",
-                        (long long)batch->producer_id, batch->producer_epoch, first, producer->producer_epoch);
+        weir_detail_set(
+            detail,
+            "Invalid sequence number for new epoch of producer %lld: %d (request epoch), %d (seq. "
+            "number), %d (current producer epoch)",
+            (long long)batch->producer_id, batch->producer_epoch, first, producer->producer_epoch);
         return WEIR_OUT_OF_ORDER_SEQUENCE_NUMBER;
     }
     /* Without a cached batch (a marker came last) the next sequence is 0. */
-    int32_t last = producer->batch_count > 0 ? producer->batches[producer->batch_count - 1].last_sequence
-                                             : WEIR_BATCH_NO_SEQUENCE;
+    int32_t last = producer->batch_count > 0
+                       ? producer->batches[producer->batch_count - 1].last_sequence
+                       : WEIR_BATCH_NO_SEQUENCE;
     if ((int64_t)first == (int64_t)last + 1 || (first == 0 && last == INT32_MAX))
         return WEIR_OK;
-    weir_detail_set(detail, "Out of order sequence number for producer %lld: %d (incoming seq. number), %d (current end "
-                            "sequence number)",
+    weir_detail_set(detail,
+                    "Out of order sequence number for producer %lld: %d (incoming seq. number), %d "
+                    "(current end "
+                    "sequence number)",
                     (long long)batch->producer_id, first, last);
     return WEIR_OUT_OF_ORDER_SEQUENCE_NUMBER;
 }
 
-enum weir_status weir_producer_state_check(const struct weir_producer_state *state, const struct weir_batch *batch,
-                                           enum weir_append_origin origin, struct weir_detail *detail)
+enum weir_status weir_producer_state_check(const struct weir_producer_state *state,
+                                           const struct weir_batch *batch,
+                                           enum weir_append_origin origin,
+                                           struct weir_detail *detail)
 {
     const struct weir_producer *producer = weir_producer_state_find(state, batch->producer_id);
     if (producer == NULL || origin == WEIR_APPEND_REPLICATION || origin == WEIR_APPEND_RAFT)
         return WEIR_OK;
-    enum weir_status status = check_epoch(producer, batch->producer_id, batch->producer_epoch, detail);
+    enum weir_status status =
+        check_epoch(producer, batch->producer_id, batch->producer_epoch, detail);
     if (status == WEIR_OK && origin == WEIR_APPEND_CLIENT)
         status = check_sequence(producer, batch, detail);
-    if (status == WEIR_OK && producer->txn_first_offset >= 0 && !weir_batch_is_transactional(batch)) {
-        weir_detail_set(detail, "Expected transactional write from producer %lld", (long long)batch->producer_id);
+    if (status == WEIR_OK && producer->txn_first_offset >= 0 &&
+        !weir_batch_is_transactional(batch)) {
+        weir_detail_set(detail, "Expected transactional write from producer %lld",
+                        (long long)batch->producer_id);
         status = WEIR_INVALID_TXN_STATE;
     }
     return status;
@@ -139,25 +154,31 @@ enum weir_status weir_producer_state_check(const struct weir_producer_state *sta
 
 enum weir_status weir_producer_state_check_marker(const struct weir_producer_state *state,
                                                   const struct weir_txn_marker *marker,
-                                                  enum weir_append_origin origin, int8_t transaction_version,
+                                                  enum weir_append_origin origin,
+                                                  int8_t transaction_version,
                                                   struct weir_detail *detail)
 {
     const struct weir_producer *producer = weir_producer_state_find(state, marker->producer_id);
     if (producer == NULL || origin == WEIR_APPEND_REPLICATION || origin == WEIR_APPEND_RAFT)
         return WEIR_OK;
-    enum weir_status status = check_epoch(producer, marker->producer_id, marker->producer_epoch, detail);
+    enum weir_status status =
+        check_epoch(producer, marker->producer_id, marker->producer_epoch, detail);
     if (status != WEIR_OK)
         return status;
-    /* KIP-890: with version 2 a marker carries a bumped epoch; the same epoch is a retry, or the last one there is. */
+    /* KIP-890: with version 2 a marker carries a bumped epoch; the same epoch is a retry, or the
+     * last one there is. */
     bool is_retry = producer->txn_first_offset < 0 || marker->producer_epoch == INT16_MAX;
-    if (transaction_version >= 2 && marker->producer_epoch == producer->producer_epoch && !is_retry) {
-        weir_detail_set(detail, "Marker of producer %lld has epoch %d, which is not above the last seen epoch",
-                        (long long)marker->producer_id, marker->producer_epoch);
+    if (transaction_version >= 2 && marker->producer_epoch == producer->producer_epoch &&
+        !is_retry) {
+        weir_detail_set(
+            detail, "Marker of producer %lld has epoch %d, which is not above the last seen epoch",
+            (long long)marker->producer_id, marker->producer_epoch);
         return WEIR_INVALID_PRODUCER_EPOCH;
     }
     if (marker->coordinator_epoch < producer->coordinator_epoch) {
-        weir_detail_set(detail, "Invalid coordinator epoch for producer %lld: %d (zombie), %d (current)",
-                        (long long)marker->producer_id, marker->coordinator_epoch, producer->coordinator_epoch);
+        weir_detail_set(
+            detail, "Invalid coordinator epoch for producer %lld: %d (zombie), %d (current)",
+            (long long)marker->producer_id, marker->coordinator_epoch, producer->coordinator_epoch);
         return WEIR_TRANSACTION_COORDINATOR_FENCED;
     }
     return WEIR_OK;
@@ -165,13 +186,14 @@ enum weir_status weir_producer_state_check_marker(const struct weir_producer_sta
 
 enum weir_status weir_producer_state_reserve(struct weir_producer_state *state, size_t count)
 {
-    struct weir_completed_txn *ended =
-        weir_grow(state->ended, &state->ended_capacity, state->ended_count + count, sizeof(state->ended[0]));
+    struct weir_completed_txn *ended = weir_grow(
+        state->ended, &state->ended_capacity, state->ended_count + count, sizeof(state->ended[0]));
     if (ended == NULL)
         return WEIR_NO_MEMORY;
     state->ended = ended;
     struct weir_heap_node **nodes =
-        weir_grow(state->open.nodes, &state->open.capacity, state->open.count + count, sizeof(state->open.nodes[0]));
+        weir_grow(state->open.nodes, &state->open.capacity, state->open.count + count,
+                  sizeof(state->open.nodes[0]));
     if (nodes == NULL)
         return WEIR_NO_MEMORY;
     state->open.nodes = nodes;
@@ -222,7 +244,8 @@ static void set_epoch(struct weir_producer *producer, int16_t epoch)
     producer->batch_count = 0;
 }
 
-void weir_producer_entry_open_txn(struct weir_producer_state *state, struct producer_entry *entry, int64_t first_offset)
+void weir_producer_entry_open_txn(struct weir_producer_state *state, struct producer_entry *entry,
+                                  int64_t first_offset)
 {
     entry->producer.txn_first_offset = first_offset;
     enum weir_status status = weir_heap_set(&state->open, &entry->open_node, first_offset);
@@ -250,8 +273,9 @@ void weir_producer_state_update(struct weir_producer_state *state, const struct 
         weir_producer_entry_open_txn(state, entry, batch->base_offset);
 }
 
-bool weir_producer_state_apply_marker(struct weir_producer_state *state, const struct weir_txn_marker *marker,
-                                      int64_t offset, int64_t timestamp, struct weir_completed_txn *out)
+bool weir_producer_state_apply_marker(struct weir_producer_state *state,
+                                      const struct weir_txn_marker *marker, int64_t offset,
+                                      int64_t timestamp, struct weir_completed_txn *out)
 {
     struct producer_entry *entry = prepared_entry(state, marker->producer_id);
     struct weir_producer *producer = &entry->producer;
@@ -294,21 +318,24 @@ int64_t weir_producer_state_first_unstable(const struct weir_producer_state *sta
     return first;
 }
 
-void weir_producer_state_on_high_watermark(struct weir_producer_state *state, int64_t high_watermark)
+void weir_producer_state_on_high_watermark(struct weir_producer_state *state,
+                                           int64_t high_watermark)
 {
     size_t passed = 0;
     while (passed < state->ended_count && state->ended[passed].last_offset < high_watermark)
         passed++;
     if (passed == 0)
         return;
-    memmove(state->ended, state->ended + passed, (state->ended_count - passed) * sizeof(state->ended[0]));
+    memmove(state->ended, state->ended + passed,
+            (state->ended_count - passed) * sizeof(state->ended[0]));
     state->ended_count -= passed;
 }
 
-void weir_producer_state_expire(struct weir_producer_state *state, int64_t now_ms, int64_t expiration_ms)
+void weir_producer_state_expire(struct weir_producer_state *state, int64_t now_ms,
+                                int64_t expiration_ms)
 {
-    /* Removing may move entries of the map, so the walk begins again after a removal only when it must: victims are
-     * collected in a list first. */
+    /* Removing may move entries of the map, so the walk begins again after a removal only when it
+     * must: victims are collected in a list first. */
     struct producer_entry *victims = NULL;
     size_t cursor = 0;
     const struct weir_map_entry *item;
@@ -325,7 +352,8 @@ void weir_producer_state_expire(struct weir_producer_state *state, int64_t now_m
         victims = entry->next_victim;
         if (entry->is_placeholder)
             state->placeholder_count--;
-        (void)weir_map_remove(&state->producers, WEIR_KEY(entry->producer.producer_id)); /* it is the entry itself */
+        (void)weir_map_remove(&state->producers,
+                              WEIR_KEY(entry->producer.producer_id)); /* it is the entry itself */
         weir_free(entry);
     }
 }

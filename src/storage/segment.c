@@ -13,18 +13,21 @@
 
 enum { LOOKUP_CHUNK_BYTES = 4096, CRC_FROM = 21 };
 
-void weir_offset_file_path(const char *dir, int64_t offset, const char *suffix, char out[WEIR_SEGMENT_PATH_BYTES])
+void weir_offset_file_path(const char *dir, int64_t offset, const char *suffix,
+                           char out[WEIR_SEGMENT_PATH_BYTES])
 {
     (void)snprintf(out, WEIR_SEGMENT_PATH_BYTES, "%s/%020" PRId64 "%s", dir, offset, suffix);
 }
 
-void weir_segment_file_path(const struct weir_segment *segment, const char *suffix, char out[WEIR_SEGMENT_PATH_BYTES])
+void weir_segment_file_path(const struct weir_segment *segment, const char *suffix,
+                            char out[WEIR_SEGMENT_PATH_BYTES])
 {
     (void)snprintf(out, WEIR_SEGMENT_PATH_BYTES, "%s%s", segment->path, suffix);
 }
 
-enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_t base_offset, bool is_new,
-                                   struct weir_segment **out, struct weir_detail *detail)
+enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_t base_offset,
+                                   bool is_new, struct weir_segment **out,
+                                   struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_segment *segment = weir_calloc(1, sizeof(*segment));
@@ -42,7 +45,8 @@ enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_
     segment->path = weir_strdup(path);
     enum weir_status status = segment->path == NULL ? WEIR_NO_MEMORY : WEIR_OK;
     if (status == WEIR_OK) {
-        unsigned flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE | (is_new ? WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE : 0U);
+        unsigned flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE |
+                         (is_new ? WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE : 0U);
         weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_LOG, path);
         status = weir_file_open(env, path, flags, &segment->file, detail);
     }
@@ -83,15 +87,16 @@ void weir_segment_unref(struct weir_segment *segment)
     weir_free(segment);
 }
 
-static enum weir_status load_indexes_locked(struct weir_segment *segment, struct weir_detail *detail)
+static enum weir_status load_indexes_locked(struct weir_segment *segment,
+                                            struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_offset_index offsets = {0};
     struct weir_time_index times = {0};
     struct weir_txn_index txns = {0};
     weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_INDEX, path);
-    enum weir_status status =
-        weir_offset_index_read(segment->env, path, (int64_t)weir_segment_size(segment), &offsets, detail);
+    enum weir_status status = weir_offset_index_read(
+        segment->env, path, (int64_t)weir_segment_size(segment), &offsets, detail);
     if (status == WEIR_OK) {
         weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TIME_INDEX, path);
         status = weir_time_index_read(segment->env, path, &times, detail);
@@ -125,7 +130,8 @@ enum weir_status weir_segment_load_indexes(struct weir_segment *segment, struct 
     return status;
 }
 
-enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool sync, struct weir_detail *detail)
+enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool sync,
+                                            struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     enum weir_status status = WEIR_OK;
@@ -163,7 +169,8 @@ void weir_segment_clear_indexes(struct weir_segment *segment)
 void weir_segment_drop_indexes(struct weir_segment *segment)
 {
     weir_lock_take(&segment->lock);
-    bool is_written = segment->has_indexes && segment->offset_index.written_count == segment->offset_index.count &&
+    bool is_written = segment->has_indexes &&
+                      segment->offset_index.written_count == segment->offset_index.count &&
                       segment->time_index.written_count == segment->time_index.count &&
                       segment->txn_index.written_count == segment->txn_index.count;
     if (is_written) {
@@ -181,8 +188,8 @@ static void entry_may_be_missing(enum weir_status status)
     (void)status;
 }
 
-void weir_segment_on_appended(struct weir_segment *segment, const struct weir_batch *batch, uint64_t file_pos,
-                              size_t batch_bytes, int32_t index_interval_bytes)
+void weir_segment_on_appended(struct weir_segment *segment, const struct weir_batch *batch,
+                              uint64_t file_pos, size_t batch_bytes, int32_t index_interval_bytes)
 {
     if (file_pos == 0)
         segment->first_timestamp = batch->max_timestamp;
@@ -193,11 +200,12 @@ void weir_segment_on_appended(struct weir_segment *segment, const struct weir_ba
     if (segment->bytes_since_index_entry > index_interval_bytes) {
         weir_lock_take(&segment->lock);
         entry_may_be_missing(weir_offset_index_append(
-            &segment->offset_index, (int32_t)(batch->last_offset - segment->base_offset), (int32_t)file_pos));
+            &segment->offset_index, (int32_t)(batch->last_offset - segment->base_offset),
+            (int32_t)file_pos));
         if (segment->max_timestamp >= 0)
-            entry_may_be_missing(
-                weir_time_index_maybe_append(&segment->time_index, segment->max_timestamp,
-                                             (int32_t)(segment->max_timestamp_offset - segment->base_offset)));
+            entry_may_be_missing(weir_time_index_maybe_append(
+                &segment->time_index, segment->max_timestamp,
+                (int32_t)(segment->max_timestamp_offset - segment->base_offset)));
         weir_lock_release(&segment->lock);
         segment->bytes_since_index_entry = 0;
     }
@@ -210,32 +218,37 @@ void weir_segment_add_final_time_entry(struct weir_segment *segment)
     if (segment->max_timestamp < 0)
         return;
     weir_lock_take(&segment->lock);
-    entry_may_be_missing(
-        weir_time_index_maybe_append(&segment->time_index, segment->max_timestamp,
-                                     (int32_t)(segment->max_timestamp_offset - segment->base_offset)));
+    entry_may_be_missing(weir_time_index_maybe_append(
+        &segment->time_index, segment->max_timestamp,
+        (int32_t)(segment->max_timestamp_offset - segment->base_offset)));
     weir_lock_release(&segment->lock);
 }
 
-void weir_segment_scan_init(struct weir_segment_scan *scan, struct weir_segment *segment, uint64_t from_pos,
-                            uint64_t end_pos, void *buffer, size_t capacity)
+void weir_segment_scan_init(struct weir_segment_scan *scan, struct weir_segment *segment,
+                            uint64_t from_pos, uint64_t end_pos, void *buffer, size_t capacity)
 {
-    *scan = (struct weir_segment_scan){
-        .segment = segment, .file_pos = from_pos, .end_pos = end_pos, .buffer = buffer, .capacity = capacity};
+    *scan = (struct weir_segment_scan){.segment = segment,
+                                       .file_pos = from_pos,
+                                       .end_pos = end_pos,
+                                       .buffer = buffer,
+                                       .capacity = capacity};
 }
 
-/* *out has at least min(wanted, what is left before the end) bytes at file_pos, and may have more. */
-static enum weir_status peek(struct weir_segment_scan *scan, uint64_t file_pos, size_t wanted, struct weir_slice *out,
-                             struct weir_detail *detail)
+/* *out has at least min(wanted, what is left before the end) bytes at file_pos, and may have more.
+ */
+static enum weir_status peek(struct weir_segment_scan *scan, uint64_t file_pos, size_t wanted,
+                             struct weir_slice *out, struct weir_detail *detail)
 {
     uint64_t left = scan->end_pos - file_pos;
     if (wanted > left)
         wanted = (size_t)left;
-    bool is_there = file_pos >= scan->buffer_pos && file_pos + wanted <= scan->buffer_pos + scan->buffer_size;
+    bool is_there =
+        file_pos >= scan->buffer_pos && file_pos + wanted <= scan->buffer_pos + scan->buffer_size;
     if (!is_there) {
         size_t size = left < scan->capacity ? (size_t)left : scan->capacity;
         size_t got = 0;
-        enum weir_status status = weir_file_read_at(scan->segment->env, scan->segment->file, scan->buffer, size,
-                                                    file_pos, &got, detail);
+        enum weir_status status = weir_file_read_at(scan->segment->env, scan->segment->file,
+                                                    scan->buffer, size, file_pos, &got, detail);
         if (status != WEIR_OK)
             return status;
         scan->buffer_pos = file_pos;
@@ -248,7 +261,8 @@ static enum weir_status peek(struct weir_segment_scan *scan, uint64_t file_pos, 
     return WEIR_OK;
 }
 
-static enum weir_status check_small_or_old(struct weir_segment_scan *scan, const struct weir_batch_place *place,
+static enum weir_status check_small_or_old(struct weir_segment_scan *scan,
+                                           const struct weir_batch_place *place,
                                            struct weir_detail *detail)
 {
     struct weir_buf bytes = {0};
@@ -261,7 +275,8 @@ static enum weir_status check_small_or_old(struct weir_segment_scan *scan, const
 }
 
 /* The checksum is taken piece by piece, so a length that lies costs no memory. */
-static enum weir_status check_batch(struct weir_segment_scan *scan, const struct weir_batch_place *place,
+static enum weir_status check_batch(struct weir_segment_scan *scan,
+                                    const struct weir_batch_place *place,
                                     struct weir_detail *detail)
 {
     const struct weir_batch *batch = &place->batch;
@@ -269,8 +284,8 @@ static enum weir_status check_batch(struct weir_segment_scan *scan, const struct
         return check_small_or_old(scan, place, detail);
     if (batch->last_offset_delta < 0 || batch->record_count < 0 ||
         batch->record_count - 1 > batch->last_offset_delta) {
-        weir_detail_set(detail, "the batch has last offset delta %d and %d records", batch->last_offset_delta,
-                        batch->record_count);
+        weir_detail_set(detail, "the batch has last offset delta %d and %d records",
+                        batch->last_offset_delta, batch->record_count);
         return WEIR_CORRUPT;
     }
     uint32_t crc = 0; /* of nothing */
@@ -296,8 +311,8 @@ static enum weir_status check_batch(struct weir_segment_scan *scan, const struct
     return WEIR_OK;
 }
 
-enum weir_status weir_segment_scan_next(struct weir_segment_scan *scan, bool check, struct weir_batch_place *out,
-                                        struct weir_detail *detail)
+enum weir_status weir_segment_scan_next(struct weir_segment_scan *scan, bool check,
+                                        struct weir_batch_place *out, struct weir_detail *detail)
 {
     if (scan->file_pos >= scan->end_pos)
         return WEIR_NOT_FOUND;
@@ -331,8 +346,9 @@ enum weir_status weir_segment_scan_next(struct weir_segment_scan *scan, bool che
     return WEIR_OK;
 }
 
-enum weir_status weir_segment_find(struct weir_segment *segment, int64_t offset, uint64_t size_bytes,
-                                   struct weir_batch_place *out, struct weir_detail *detail)
+enum weir_status weir_segment_find(struct weir_segment *segment, int64_t offset,
+                                   uint64_t size_bytes, struct weir_batch_place *out,
+                                   struct weir_detail *detail)
 {
     uint8_t chunk[LOOKUP_CHUNK_BYTES];
     enum weir_status status = weir_segment_load_indexes(segment, detail);
@@ -353,17 +369,17 @@ enum weir_status weir_segment_find(struct weir_segment *segment, int64_t offset,
     return status;
 }
 
-enum weir_status weir_segment_read_batch(struct weir_segment *segment, const struct weir_batch_place *place,
-                                         struct weir_buf *out, struct weir_batch *out_batch,
-                                         struct weir_detail *detail)
+enum weir_status weir_segment_read_batch(struct weir_segment *segment,
+                                         const struct weir_batch_place *place, struct weir_buf *out,
+                                         struct weir_batch *out_batch, struct weir_detail *detail)
 {
     size_t start = out->size;
     uint8_t *at = weir_buf_extend(out, place->size);
     if (at == NULL)
         return weir_buf_status(out);
     size_t got = 0;
-    enum weir_status status =
-        weir_file_read_at(segment->env, segment->file, at, place->size, place->file_pos, &got, detail);
+    enum weir_status status = weir_file_read_at(segment->env, segment->file, at, place->size,
+                                                place->file_pos, &got, detail);
     if (status == WEIR_OK && got != place->size) {
         weir_detail_set(detail, "%s.log became shorter", segment->path);
         status = WEIR_CORRUPT;

@@ -53,7 +53,8 @@ bool weir_text_parse_i64(struct weir_slice text, int64_t *out)
         if (c < '0' || c > '9')
             return false;
         /* Counting downwards reaches the smallest number too. */
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_sub_overflow(value, c - '0', &value))
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_sub_overflow(value, c - '0', &value))
             return false;
     }
     if (!is_negative && value == INT64_MIN)

@@ -31,7 +31,8 @@ enum weir_status weir_time_index_maybe_append(struct weir_time_index *index, int
     return WEIR_OK;
 }
 
-struct weir_time_index_entry weir_time_index_floor(const struct weir_time_index *index, int64_t timestamp)
+struct weir_time_index_entry weir_time_index_floor(const struct weir_time_index *index,
+                                                   int64_t timestamp)
 {
     size_t low = 0;
     size_t high = index->count;
@@ -47,7 +48,8 @@ struct weir_time_index_entry weir_time_index_floor(const struct weir_time_index 
 
 struct weir_time_index_entry weir_time_index_last(const struct weir_time_index *index)
 {
-    return index->count == 0 ? (struct weir_time_index_entry){-1, 0} : index->items[index->count - 1];
+    return index->count == 0 ? (struct weir_time_index_entry){-1, 0}
+                             : index->items[index->count - 1];
 }
 
 void weir_time_index_truncate(struct weir_time_index *index, int64_t relative_offset)
@@ -58,17 +60,20 @@ void weir_time_index_truncate(struct weir_time_index *index, int64_t relative_of
         index->written_count = index->count;
 }
 
-enum weir_status weir_time_index_read(struct weir_env *env, const char *path, struct weir_time_index *out,
-                                      struct weir_detail *detail)
+enum weir_status weir_time_index_read(struct weir_env *env, const char *path,
+                                      struct weir_time_index *out, struct weir_detail *detail)
 {
     struct weir_buf bytes = {0};
     struct weir_time_index index = {0};
-    enum weir_status status = weir_index_file_read(env, path, WEIR_TIME_INDEX_ENTRY_BYTES, &bytes, detail);
+    enum weir_status status =
+        weir_index_file_read(env, path, WEIR_TIME_INDEX_ENTRY_BYTES, &bytes, detail);
     for (size_t at = 0; status == WEIR_OK && at < bytes.size; at += WEIR_TIME_INDEX_ENTRY_BYTES) {
         size_t before = index.count;
-        status = weir_time_index_maybe_append(&index, weir_get_i64(bytes.data + at), weir_get_i32(bytes.data + at + 8));
+        status = weir_time_index_maybe_append(&index, weir_get_i64(bytes.data + at),
+                                              weir_get_i32(bytes.data + at + 8));
         if (status == WEIR_INVALID || (status == WEIR_OK && index.count == before)) {
-            weir_detail_set(detail, "%s: entry %zu is out of order", path, at / WEIR_TIME_INDEX_ENTRY_BYTES);
+            weir_detail_set(detail, "%s: entry %zu is out of order", path,
+                            at / WEIR_TIME_INDEX_ENTRY_BYTES);
             status = WEIR_CORRUPT;
         }
     }
@@ -82,8 +87,9 @@ enum weir_status weir_time_index_read(struct weir_env *env, const char *path, st
     return WEIR_OK;
 }
 
-enum weir_status weir_time_index_write(struct weir_env *env, const char *path, struct weir_time_index *index,
-                                       bool sync, struct weir_detail *detail)
+enum weir_status weir_time_index_write(struct weir_env *env, const char *path,
+                                       struct weir_time_index *index, bool sync,
+                                       struct weir_detail *detail)
 {
     struct weir_buf tail = {0};
     for (size_t i = index->written_count; i < index->count; i++) {
@@ -96,7 +102,8 @@ enum weir_status weir_time_index_write(struct weir_env *env, const char *path, s
     enum weir_status status = weir_buf_status(&tail);
     if (status == WEIR_OK)
         status = weir_index_file_write(env, path, weir_buf_slice(&tail),
-                                       (uint64_t)index->written_count * WEIR_TIME_INDEX_ENTRY_BYTES, sync, detail);
+                                       (uint64_t)index->written_count * WEIR_TIME_INDEX_ENTRY_BYTES,
+                                       sync, detail);
     if (status == WEIR_OK)
         index->written_count = index->count;
     weir_buf_done(&tail);

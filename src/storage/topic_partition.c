@@ -12,11 +12,12 @@ enum { HEX_BYTES = 32, FILE_NAME_BYTES_MAX = 255 };
 
 static bool is_topic_byte(uint8_t c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
 }
 
-enum weir_status weir_topic_partition_make(struct weir_slice topic, int32_t partition, struct weir_topic_partition *out)
+enum weir_status weir_topic_partition_make(struct weir_slice topic, int32_t partition,
+                                           struct weir_topic_partition *out)
 {
     if (topic.size == 0 || topic.size > WEIR_TOPIC_BYTES_MAX || partition < 0)
         return WEIR_INVALID;
@@ -32,9 +33,11 @@ enum weir_status weir_topic_partition_make(struct weir_slice topic, int32_t part
     return WEIR_OK;
 }
 
-void weir_partition_dir_name(const struct weir_topic_partition *key, char out[WEIR_PARTITION_DIR_BYTES])
+void weir_partition_dir_name(const struct weir_topic_partition *key,
+                             char out[WEIR_PARTITION_DIR_BYTES])
 {
-    (void)snprintf(out, WEIR_PARTITION_DIR_BYTES, "%s-%d", key->topic, key->partition); /* always fits */
+    (void)snprintf(out, WEIR_PARTITION_DIR_BYTES, "%s-%d", key->topic,
+                   key->partition); /* always fits */
 }
 
 static const char *suffix_of(enum weir_partition_dir_kind kind)
@@ -52,8 +55,9 @@ static const char *suffix_of(enum weir_partition_dir_kind kind)
     return "";
 }
 
-void weir_partition_dir_name_of_kind(const struct weir_topic_partition *key, enum weir_partition_dir_kind kind,
-                                     struct weir_uuid unique, char out[WEIR_PARTITION_DIR_BYTES])
+void weir_partition_dir_name_of_kind(const struct weir_topic_partition *key,
+                                     enum weir_partition_dir_kind kind, struct weir_uuid unique,
+                                     char out[WEIR_PARTITION_DIR_BYTES])
 {
     char hex[HEX_BYTES + 1];
     for (size_t i = 0; i < sizeof(unique.bytes); i++)
@@ -73,8 +77,8 @@ static bool ends_with(struct weir_slice name, const char *suffix)
 /* Takes ".<32 hex>-suffix" off the end. */
 static bool strip_kind(struct weir_slice *name, enum weir_partition_dir_kind *out_kind)
 {
-    static const enum weir_partition_dir_kind kinds[] = {WEIR_PARTITION_DIR_DELETE, WEIR_PARTITION_DIR_FUTURE,
-                                                         WEIR_PARTITION_DIR_STRAY};
+    static const enum weir_partition_dir_kind kinds[] = {
+        WEIR_PARTITION_DIR_DELETE, WEIR_PARTITION_DIR_FUTURE, WEIR_PARTITION_DIR_STRAY};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         const char *suffix = suffix_of(kinds[i]);
         size_t tail = 1 + HEX_BYTES + strlen(suffix);
@@ -113,7 +117,8 @@ enum weir_status weir_partition_dir_parse(struct weir_slice name, struct weir_to
     }
     if (partition > INT32_MAX)
         return WEIR_INVALID;
-    enum weir_status status = weir_topic_partition_make(weir_slice_of(name.data, dash - 1), (int32_t)partition, out);
+    enum weir_status status =
+        weir_topic_partition_make(weir_slice_of(name.data, dash - 1), (int32_t)partition, out);
     if (status == WEIR_OK)
         *out_kind = kind;
     return status;

@@ -13,7 +13,8 @@ void weir_txn_index_done(struct weir_txn_index *index)
     memset(index, 0, sizeof(*index));
 }
 
-enum weir_status weir_txn_index_append(struct weir_txn_index *index, const struct weir_aborted_txn *txn)
+enum weir_status weir_txn_index_append(struct weir_txn_index *index,
+                                       const struct weir_aborted_txn *txn)
 {
     if (index->count > 0 && txn->last_offset <= index->items[index->count - 1].last_offset)
         return WEIR_INVALID;
@@ -34,12 +35,13 @@ void weir_txn_index_truncate(struct weir_txn_index *index, int64_t offset)
         index->written_count = index->count;
 }
 
-enum weir_status weir_txn_index_read(struct weir_env *env, const char *path, struct weir_txn_index *out,
-                                     struct weir_detail *detail)
+enum weir_status weir_txn_index_read(struct weir_env *env, const char *path,
+                                     struct weir_txn_index *out, struct weir_detail *detail)
 {
     struct weir_buf bytes = {0};
     struct weir_txn_index index = {0};
-    enum weir_status status = weir_index_file_read(env, path, WEIR_TXN_INDEX_ENTRY_BYTES, &bytes, detail);
+    enum weir_status status =
+        weir_index_file_read(env, path, WEIR_TXN_INDEX_ENTRY_BYTES, &bytes, detail);
     if (status == WEIR_NOT_FOUND) {
         status = WEIR_OK;
         weir_detail_set(detail, "%s", "");
@@ -50,8 +52,9 @@ enum weir_status weir_txn_index_read(struct weir_env *env, const char *path, str
                                        .first_offset = weir_get_i64(entry + 10),
                                        .last_offset = weir_get_i64(entry + 18),
                                        .last_stable_offset = weir_get_i64(entry + 26)};
-        status = weir_get_i16(entry) != 0 || txn.first_offset > txn.last_offset ? WEIR_INVALID
-                                                                               : weir_txn_index_append(&index, &txn);
+        status = weir_get_i16(entry) != 0 || txn.first_offset > txn.last_offset
+                     ? WEIR_INVALID
+                     : weir_txn_index_append(&index, &txn);
         if (status == WEIR_INVALID) {
             weir_detail_set(detail, "%s: entry %zu is malformed or out of order", path,
                             at / WEIR_TXN_INDEX_ENTRY_BYTES);
@@ -68,7 +71,8 @@ enum weir_status weir_txn_index_read(struct weir_env *env, const char *path, str
     return WEIR_OK;
 }
 
-enum weir_status weir_txn_index_write(struct weir_env *env, const char *path, struct weir_txn_index *index, bool sync,
+enum weir_status weir_txn_index_write(struct weir_env *env, const char *path,
+                                      struct weir_txn_index *index, bool sync,
                                       struct weir_detail *detail)
 {
     struct weir_buf tail = {0};
@@ -86,7 +90,8 @@ enum weir_status weir_txn_index_write(struct weir_env *env, const char *path, st
     enum weir_status status = weir_buf_status(&tail);
     if (status == WEIR_OK)
         status = weir_index_file_write(env, path, weir_buf_slice(&tail),
-                                       (uint64_t)index->written_count * WEIR_TXN_INDEX_ENTRY_BYTES, sync, detail);
+                                       (uint64_t)index->written_count * WEIR_TXN_INDEX_ENTRY_BYTES,
+                                       sync, detail);
     if (status == WEIR_OK)
         index->written_count = index->count;
     weir_buf_done(&tail);

@@ -2,10 +2,10 @@
 /* links: storage record runtime base */
 
 /*
- * A partition directory as a bad day leaves it.  Input: byte 0 flags (1: clean marker, 2: put the checksums right, 4: the
- * rest is split), then for a split input two lengths (uint16 each) of .index and .snapshot, these, and the .log.  Open
- * must end in a status; what it opens must be readable from start to end, append, close, and open again with the same
- * log end offset.
+ * A partition directory as a bad day leaves it.  Input: byte 0 flags (1: clean marker, 2: put the
+ * checksums right, 4: the rest is split), then for a split input two lengths (uint16 each) of
+ * .index and .snapshot, these, and the .log.  Open must end in a status; what it opens must be
+ * readable from start to end, append, close, and open again with the same log end offset.
  */
 
 #include "weir/base/assert.h"
@@ -26,8 +26,9 @@ static void put_file(const char *dir, const char *name, struct weir_slice bytes)
     char path[256];
     struct weir_file *file = NULL;
     (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-    if (weir_file_open(weir_env_posix(), path, WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE, &file, NULL) !=
-        WEIR_OK)
+    if (weir_file_open(weir_env_posix(), path,
+                       WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE, &file,
+                       NULL) != WEIR_OK)
         abort();
     if (bytes.size > 0 && weir_file_write_at(weir_env_posix(), file, &bytes, 1, 0, NULL) != WEIR_OK)
         abort();
@@ -147,7 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         put_file(log_dir, "00000000000000000000.index", weir_slice_of(data + at, index_bytes));
     at += index_bytes;
     if (snapshot_bytes > 0)
-        put_file(log_dir, "00000000000000000003.snapshot", weir_slice_of(data + at, snapshot_bytes));
+        put_file(log_dir, "00000000000000000003.snapshot",
+                 weir_slice_of(data + at, snapshot_bytes));
     at += snapshot_bytes;
     uint8_t *log_bytes = weir_malloc(size - at + 1);
     if (log_bytes == NULL)

@@ -2,9 +2,9 @@
 /* links: record base */
 
 /*
- * Bytes of a produce request's records.  The first byte chooses how: bit 0 puts the checksum right, so that the fuzzer
- * gets past it; the others vary the topic's configuration.  What passes the validation must be a batch that can be read
- * to its end, recompressed, and validated again.
+ * Bytes of a produce request's records.  The first byte chooses how: bit 0 puts the checksum right,
+ * so that the fuzzer gets past it; the others vary the topic's configuration.  What passes the
+ * validation must be a batch that can be read to its end, recompressed, and validated again.
  */
 
 #include "weir/base/assert.h"
@@ -54,7 +54,8 @@ static void check_accepted(const struct weir_checked_batch *checked)
     WEIR_ASSERT(status == WEIR_OK && batch.bytes.size == bytes.size);
     WEIR_ASSERT(weir_batch_check(&batch, NULL) == WEIR_OK);
     WEIR_ASSERT(count_records(&batch, false) == batch.record_count);
-    status = weir_batch_recompress(&batch, WEIR_CODEC_LZ4, WEIR_CODEC_LEVEL_DEFAULT, OUTPUT_BYTES_MAX, &again, NULL);
+    status = weir_batch_recompress(&batch, WEIR_CODEC_LZ4, WEIR_CODEC_LEVEL_DEFAULT,
+                                   OUTPUT_BYTES_MAX, &again, NULL);
     WEIR_ASSERT(status == WEIR_OK);
     weir_buf_done(&again);
     weir_buf_done(&bytes);
@@ -92,7 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(copy, data + 1, bytes);
     struct weir_batch batch;
-    if ((data[0] & 1) != 0 && weir_batch_parse(weir_slice_of(copy, bytes), &batch, NULL) == WEIR_OK && batch.magic == 2)
+    if ((data[0] & 1) != 0 &&
+        weir_batch_parse(weir_slice_of(copy, bytes), &batch, NULL) == WEIR_OK && batch.magic == 2)
         weir_put_u32(copy + 17, weir_crc32c(copy + 21, batch.bytes.size - 21));
     struct weir_slice records = weir_slice_of(copy, bytes);
     if (weir_produce_records_check(records, true, &batch, NULL) == WEIR_OK)

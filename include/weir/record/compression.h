@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The codecs of record batches, as streams.  What is read from outside never grows beyond the cap it is given, and no
- * more memory is held than the codec's own window.  Framings on the wire: gzip (RFC 1952), snappy in blocks as
- * snappy-java ("xerial") writes them, or as one raw block as librdkafka does, the lz4 frame format, one zstd frame.
+ * The codecs of record batches, as streams.  What is read from outside never grows beyond the cap
+ * it is given, and no more memory is held than the codec's own window.  Framings on the wire: gzip
+ * (RFC 1952), snappy in blocks as snappy-java ("xerial") writes them, or as one raw block as
+ * librdkafka does, the lz4 frame format, one zstd frame.
  *
  * Objects belong to one thread at a time.  Nothing here is shared.
  */
@@ -25,7 +26,8 @@ enum weir_codec {
     WEIR_CODEC_ZSTD = 4
 };
 
-/* The codec's default level: gzip -1 (zlib's default), lz4 9 (its fast mode, as Apache Kafka has it), zstd 3. */
+/* The codec's default level: gzip -1 (zlib's default), lz4 9 (its fast mode, as Apache Kafka has
+ * it), zstd 3. */
 #define WEIR_CODEC_LEVEL_DEFAULT INT32_MIN
 
 /* Kafka's word in compression.type: "none", "gzip", "snappy", "lz4", "zstd".  Never NULL. */
@@ -39,9 +41,10 @@ bool weir_codec_level_is_valid(enum weir_codec codec, int32_t level);
 
 struct weir_compressor;
 
-/* Compresses to the end of out, which is borrowed and must live until the compressor is freed.  Levels out of range are
- * brought into it.  NO_MEMORY is the only failure. */
-WEIR_MUST_CHECK enum weir_status weir_compressor_new(enum weir_codec codec, int32_t level, struct weir_buf *out,
+/* Compresses to the end of out, which is borrowed and must live until the compressor is freed.
+ * Levels out of range are brought into it.  NO_MEMORY is the only failure. */
+WEIR_MUST_CHECK enum weir_status weir_compressor_new(enum weir_codec codec, int32_t level,
+                                                     struct weir_buf *out,
                                                      struct weir_compressor **out_compressor);
 void weir_compressor_free(struct weir_compressor *compressor);
 
@@ -54,15 +57,17 @@ WEIR_MUST_CHECK enum weir_status weir_compressor_finish(struct weir_compressor *
 struct weir_decompressor;
 
 /* input is borrowed.  bytes_max is the cap on everything that comes out. */
-WEIR_MUST_CHECK enum weir_status weir_decompressor_new(enum weir_codec codec, struct weir_slice input,
-                                                       size_t bytes_max, struct weir_decompressor **out);
+WEIR_MUST_CHECK enum weir_status weir_decompressor_new(enum weir_codec codec,
+                                                       struct weir_slice input, size_t bytes_max,
+                                                       struct weir_decompressor **out);
 void weir_decompressor_free(struct weir_decompressor *decompressor);
 
-/* Fills into; *out_read is less than size only at the end of the stream.  CORRUPT when the bytes are no such stream or
- * end early (TRUNCATED for gzip), LIMIT when the cap was reached.  After a failure every call fails the same way. */
-WEIR_MUST_CHECK enum weir_status weir_decompressor_read(struct weir_decompressor *decompressor, void *into,
-                                                        size_t size, size_t *out_read);
+/* Fills into; *out_read is less than size only at the end of the stream.  CORRUPT when the bytes
+ * are no such stream or end early (TRUNCATED for gzip), LIMIT when the cap was reached.  After a
+ * failure every call fails the same way. */
+WEIR_MUST_CHECK enum weir_status weir_decompressor_read(struct weir_decompressor *decompressor,
+                                                        void *into, size_t size, size_t *out_read);
 
 /* The whole stream to the end of out. */
-WEIR_MUST_CHECK enum weir_status weir_decompress(enum weir_codec codec, struct weir_slice input, size_t bytes_max,
-                                                 struct weir_buf *out);
+WEIR_MUST_CHECK enum weir_status weir_decompress(enum weir_codec codec, struct weir_slice input,
+                                                 size_t bytes_max, struct weir_buf *out);

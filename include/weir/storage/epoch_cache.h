@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Which leader epoch began at which offset (KIP-101, KIP-279): what followers use to find where their log and the
- * leader's part.  Kept in memory and in the partition's leader-epoch-checkpoint.  Not thread-safe: the log's lock guards
- * it.
+ * Which leader epoch began at which offset (KIP-101, KIP-279): what followers use to find where
+ * their log and the leader's part.  Kept in memory and in the partition's leader-epoch-checkpoint.
+ * Not thread-safe: the log's lock guards it.
  *
  * I1  epochs rise strictly, start offsets never fall; a new entry removes all that it contradicts.
  */
@@ -27,24 +27,29 @@ void weir_epoch_cache_done(struct weir_epoch_cache *cache);
 
 /* A missing file is an empty cache; CORRUPT for a malformed one. */
 WEIR_MUST_CHECK enum weir_status weir_epoch_cache_read(struct weir_env *env, const char *path,
-                                                       struct weir_epoch_cache *out, struct weir_detail *detail);
+                                                       struct weir_epoch_cache *out,
+                                                       struct weir_detail *detail);
 /* Also clears is_dirty. */
 WEIR_MUST_CHECK enum weir_status weir_epoch_cache_write(struct weir_env *env, const char *path,
-                                                        struct weir_epoch_cache *cache, struct weir_detail *detail);
+                                                        struct weir_epoch_cache *cache,
+                                                        struct weir_detail *detail);
 
-/* Nothing happens when the epoch is the latest already.  Entries with an epoch or start offset at or above are removed. */
-WEIR_MUST_CHECK enum weir_status weir_epoch_cache_assign(struct weir_epoch_cache *cache, int32_t epoch,
-                                                         int64_t start_offset);
+/* Nothing happens when the epoch is the latest already.  Entries with an epoch or start offset at
+ * or above are removed. */
+WEIR_MUST_CHECK enum weir_status weir_epoch_cache_assign(struct weir_epoch_cache *cache,
+                                                         int32_t epoch, int64_t start_offset);
 
 /* -1 when empty. */
 int32_t weir_epoch_cache_latest(const struct weir_epoch_cache *cache);
 /* The epoch an offset belongs to, or -1. */
 int32_t weir_epoch_cache_for_offset(const struct weir_epoch_cache *cache, int64_t offset);
 
-/* Kafka's OffsetForLeaderEpoch: the largest known epoch not above the asked one and where it ends; for the latest epoch
- * that is log_end_offset.  (-1, -1) when the epoch is above the latest, or nothing is known. */
-void weir_epoch_cache_end_offset(const struct weir_epoch_cache *cache, int32_t epoch, int64_t log_end_offset,
-                                 int32_t *out_epoch, int64_t *out_end_offset);
+/* Kafka's OffsetForLeaderEpoch: the largest known epoch not above the asked one and where it ends;
+ * for the latest epoch that is log_end_offset.  (-1, -1) when the epoch is above the latest, or
+ * nothing is known. */
+void weir_epoch_cache_end_offset(const struct weir_epoch_cache *cache, int32_t epoch,
+                                 int64_t log_end_offset, int32_t *out_epoch,
+                                 int64_t *out_end_offset);
 
 /* Removes entries that start at or behind the offset. */
 void weir_epoch_cache_truncate_from_end(struct weir_epoch_cache *cache, int64_t end_offset);

@@ -2,21 +2,23 @@
 #pragma once
 
 /*
- * All log directories of a node and the partition logs in them: locks, meta.properties, the clean-shutdown marker,
- * loading, checkpoints, creation and deletion, and which directory has failed.
+ * All log directories of a node and the partition logs in them: locks, meta.properties, the
+ * clean-shutdown marker, loading, checkpoints, creation and deletion, and which directory has
+ * failed.
  *
- * Order of a start: open (locks, meta.properties, markers read and removed) -> the metadata log is opened by its owner
- * with weir_log_manager_metadata_options -> load (all other partitions, with the configs of the metadata image, strays
- * renamed) -> serve -> close.  The timers are the broker's: it calls the checkpoint, retention and reaper functions.
+ * Order of a start: open (locks, meta.properties, markers read and removed) -> the metadata log is
+ * opened by its owner with weir_log_manager_metadata_options -> load (all other partitions, with
+ * the configs of the metadata image, strays renamed) -> serve -> close.  The timers are the
+ * broker's: it calls the checkpoint, retention and reaper functions.
  *
- * Thread-safe: the table of partitions has its own lock (rank LOG_DIR), never held across a file call.  Everything that
- * touches files blocks and belongs on a task thread or in start and stop.
+ * Thread-safe: the table of partitions has its own lock (rank LOG_DIR), never held across a file
+ * call.  Everything that touches files blocks and belongs on a task thread or in start and stop.
  *
  * Promises:
- *  M1  two processes never have one directory open (POSIX lock on .lock, which Apache Kafka honours).
- *  M2  the marker is removed before anything else is changed, and written last, only after every log in the directory
- *      closed and verified itself.
- *  M3  a failed directory is told once through on_dir_failed; its logs fail with KAFKA_STORAGE_ERROR, others go on.
+ *  M1  two processes never have one directory open (POSIX lock on .lock, which Apache Kafka
+ * honours). M2  the marker is removed before anything else is changed, and written last, only after
+ * every log in the directory closed and verified itself. M3  a failed directory is told once
+ * through on_dir_failed; its logs fail with KAFKA_STORAGE_ERROR, others go on.
  */
 
 #include "weir/base/log.h"
@@ -30,24 +32,27 @@ struct weir_log_manager_options {
     const struct weir_log *log; /* where events of loading go; may be NULL */
     const char *const *dirs;    /* log.dirs; created when absent; copied */
     size_t dir_count;
-    const char *cluster_id; /* expected, or given to directories without meta.properties; NULL: a random one then */
+    const char *cluster_id; /* expected, or given to directories without meta.properties; NULL: a
+                               random one then */
     int32_t node_id;
-    struct weir_log_config defaults; /* for partitions whose config nobody gives */
+    struct weir_log_config defaults;   /* for partitions whose config nobody gives */
     unsigned recovery_threads_per_dir; /* 0: 2 */
-    /* The directory is offline from now on.  Any thread, possibly with a log's lock held: only post a message. */
+    /* The directory is offline from now on.  Any thread, possibly with a log's lock held: only post
+     * a message. */
     void (*on_dir_failed)(void *context, const char *dir, struct weir_uuid directory_id,
                           const struct weir_detail *detail);
     void *context;
 };
 
-/* BUSY with a clear sentence when another process has a directory; INCONSISTENT_CLUSTER_ID or INVALID when
- * meta.properties is of another cluster or node.  Foreign directories in log.dirs are INVALID and named, as Apache Kafka
- * refuses them. */
-WEIR_MUST_CHECK enum weir_status weir_log_manager_open(const struct weir_log_manager_options *options,
-                                                       struct weir_log_manager **out, struct weir_detail *detail);
+/* BUSY with a clear sentence when another process has a directory; INCONSISTENT_CLUSTER_ID or
+ * INVALID when meta.properties is of another cluster or node.  Foreign directories in log.dirs are
+ * INVALID and named, as Apache Kafka refuses them. */
+WEIR_MUST_CHECK enum weir_status
+weir_log_manager_open(const struct weir_log_manager_options *options, struct weir_log_manager **out,
+                      struct weir_detail *detail);
 
-/* Closes without the clean protocol (logs still open are dropped as a crash would); after weir_log_manager_close nothing
- * is left to do but free memory and locks. */
+/* Closes without the clean protocol (logs still open are dropped as a crash would); after
+ * weir_log_manager_close nothing is left to do but free memory and locks. */
 void weir_log_manager_free(struct weir_log_manager *manager);
 
 const char *weir_log_manager_cluster_id(const struct weir_log_manager *manager);
@@ -60,23 +65,27 @@ struct weir_log_dir_info {
     int64_t previous_broker_epoch; /* from the marker; -1 without one */
 };
 size_t weir_log_manager_dir_count(const struct weir_log_manager *manager);
-void weir_log_manager_dir(struct weir_log_manager *manager, size_t index, struct weir_log_dir_info *out);
+void weir_log_manager_dir(struct weir_log_manager *manager, size_t index,
+                          struct weir_log_dir_info *out);
 /* What a broker registers: the epoch all directories agree on, -1 when one was unclean. */
 int64_t weir_log_manager_previous_broker_epoch(struct weir_log_manager *manager);
 struct weir_file_reaper *weir_log_manager_reaper(struct weir_log_manager *manager);
 
-/* Options for opening __cluster_metadata-0 (first directory), which does not go by the clean marker. */
-void weir_log_manager_metadata_options(struct weir_log_manager *manager, struct weir_partition_log_options *out,
-                                       char out_dir[4096]);
+/* Options for opening __cluster_metadata-0 (first directory), which does not go by the clean
+ * marker. */
+void weir_log_manager_metadata_options(struct weir_log_manager *manager,
+                                       struct weir_partition_log_options *out, char out_dir[4096]);
 
 /* --- Loading. --- */
 struct weir_log_manager_load_options {
-    /* Whether the partition found in a directory belongs to this node; false renames it "-stray".  topic_id is zero when
-     * partition.metadata is missing.  NULL: all belong.  Called from several threads at once. */
-    bool (*belongs)(void *context, const struct weir_topic_partition *key, struct weir_uuid topic_id,
-                    struct weir_uuid directory_id);
+    /* Whether the partition found in a directory belongs to this node; false renames it "-stray".
+     * topic_id is zero when partition.metadata is missing.  NULL: all belong.  Called from several
+     * threads at once. */
+    bool (*belongs)(void *context, const struct weir_topic_partition *key,
+                    struct weir_uuid topic_id, struct weir_uuid directory_id);
     /* Fills the config (it holds the defaults when called).  NULL: the defaults. */
-    void (*config)(void *context, const struct weir_topic_partition *key, struct weir_log_config *out);
+    void (*config)(void *context, const struct weir_topic_partition *key,
+                   struct weir_log_config *out);
     void *context;
 };
 
@@ -88,51 +97,60 @@ struct weir_log_manager_load_result {
     uint64_t cut_bytes;
 };
 
-/* Loads everything but __cluster_metadata-0, with several threads a directory.  A partition that cannot be loaded for its
- * files' sake takes its directory offline (M3), as Apache Kafka does; the load goes on with the others. */
-WEIR_MUST_CHECK enum weir_status weir_log_manager_load(struct weir_log_manager *manager,
-                                                       const struct weir_log_manager_load_options *options,
-                                                       struct weir_log_manager_load_result *out,
-                                                       struct weir_detail *detail);
+/* Loads everything but __cluster_metadata-0, with several threads a directory.  A partition that
+ * cannot be loaded for its files' sake takes its directory offline (M3), as Apache Kafka does; the
+ * load goes on with the others. */
+WEIR_MUST_CHECK enum weir_status
+weir_log_manager_load(struct weir_log_manager *manager,
+                      const struct weir_log_manager_load_options *options,
+                      struct weir_log_manager_load_result *out, struct weir_detail *detail);
 
 /* --- Partitions. --- */
 /* A new reference, or NULL. */
 struct weir_partition_log *weir_log_manager_get(struct weir_log_manager *manager,
                                                 const struct weir_topic_partition *key);
-/* Gets or creates, in the directory with the fewest partitions that is online.  Gives a new reference.
- * INCONSISTENT_TOPIC_ID when it is there with another id; KAFKA_STORAGE_ERROR when no directory is online. */
-WEIR_MUST_CHECK enum weir_status weir_log_manager_create(struct weir_log_manager *manager,
-                                                         const struct weir_topic_partition *key,
-                                                         struct weir_uuid topic_id,
-                                                         const struct weir_log_config *config,
-                                                         struct weir_partition_log **out, struct weir_detail *detail);
+/* Gets or creates, in the directory with the fewest partitions that is online.  Gives a new
+ * reference. INCONSISTENT_TOPIC_ID when it is there with another id; KAFKA_STORAGE_ERROR when no
+ * directory is online. */
+WEIR_MUST_CHECK enum weir_status
+weir_log_manager_create(struct weir_log_manager *manager, const struct weir_topic_partition *key,
+                        struct weir_uuid topic_id, const struct weir_log_config *config,
+                        struct weir_partition_log **out, struct weir_detail *detail);
 /* Renames it to "-delete" and forgets it; the files go after file.delete.delay.ms.  NOT_FOUND. */
 WEIR_MUST_CHECK enum weir_status weir_log_manager_delete(struct weir_log_manager *manager,
                                                          const struct weir_topic_partition *key,
                                                          struct weir_detail *detail);
 /* New references to all (in no order), malloc'ed; the caller unrefs each and frees the array. */
 WEIR_MUST_CHECK enum weir_status weir_log_manager_list(struct weir_log_manager *manager,
-                                                       struct weir_partition_log ***out, size_t *out_count);
+                                                       struct weir_partition_log ***out,
+                                                       size_t *out_count);
 size_t weir_log_manager_count(struct weir_log_manager *manager);
 /* The directory a partition is in: index for weir_log_manager_dir, or -1. */
-int weir_log_manager_dir_of(struct weir_log_manager *manager, const struct weir_topic_partition *key);
+int weir_log_manager_dir_of(struct weir_log_manager *manager,
+                            const struct weir_topic_partition *key);
 
-/* --- Upkeep; each does all directories that are online.  A failed write takes the directory offline. --- */
+/* --- Upkeep; each does all directories that are online.  A failed write takes the directory
+ * offline. --- */
 void weir_log_manager_checkpoint_recovery_points(struct weir_log_manager *manager);
 void weir_log_manager_checkpoint_log_starts(struct weir_log_manager *manager);
 void weir_log_manager_checkpoint_high_watermarks(struct weir_log_manager *manager);
 /* Retention of all logs. */
-void weir_log_manager_retain_all(struct weir_log_manager *manager, struct weir_log_retention_result *out);
+void weir_log_manager_retain_all(struct weir_log_manager *manager,
+                                 struct weir_log_retention_result *out);
 /* Logs whose flush.ms has passed, and sealed segments that are not yet durable. */
 void weir_log_manager_flush_due(struct weir_log_manager *manager);
 void weir_log_manager_expire_producers(struct weir_log_manager *manager);
 /* Files and directories whose delay has passed. */
 void weir_log_manager_reap(struct weir_log_manager *manager);
 
-void weir_log_manager_fail_dir(struct weir_log_manager *manager, size_t index, const struct weir_detail *why);
+void weir_log_manager_fail_dir(struct weir_log_manager *manager, size_t index,
+                               const struct weir_detail *why);
 
-/* Closes every log, writes the four checkpoints and then the clean marker with broker_epoch, each directory by itself.  A
- * directory where anything failed, or a log did not verify, gets no marker and recovery points that are true; the first
- * failure comes back after all were done.  metadata_closed_cleanly says how the owner of __cluster_metadata-0 fared. */
-WEIR_MUST_CHECK enum weir_status weir_log_manager_close(struct weir_log_manager *manager, int64_t broker_epoch,
-                                                        bool metadata_closed_cleanly, struct weir_detail *detail);
+/* Closes every log, writes the four checkpoints and then the clean marker with broker_epoch, each
+ * directory by itself.  A directory where anything failed, or a log did not verify, gets no marker
+ * and recovery points that are true; the first failure comes back after all were done.
+ * metadata_closed_cleanly says how the owner of __cluster_metadata-0 fared. */
+WEIR_MUST_CHECK enum weir_status weir_log_manager_close(struct weir_log_manager *manager,
+                                                        int64_t broker_epoch,
+                                                        bool metadata_closed_cleanly,
+                                                        struct weir_detail *detail);

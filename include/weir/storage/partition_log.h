@@ -2,26 +2,27 @@
 #pragma once
 
 /*
- * One partition's log on disk, in Apache Kafka's own files.  Usable from any thread: what changes the log takes its lock
- * (rank LOG) inside; reads take a published view under a lock held for a few loads, and then no lock.
+ * One partition's log on disk, in Apache Kafka's own files.  Usable from any thread: what changes
+ * the log takes its lock (rank LOG) inside; reads take a published view under a lock held for a few
+ * loads, and then no lock.
  *
  * (The name is not struct weir_log because base/log.h has that one for log lines.)
  *
  * Promises:
- *  P1  append() that returned OK gave the batch consecutive offsets; a later read sees it up to the limit it asks for.
- *  P2  after flush() returned OK, all offsets below the log end offset at its start survive power loss (recovery point).
- *      append() alone promises that for a dead process only, not for a dead machine.
- *  P3  truncate_to(n) is durable before it returns; no read sees an offset >= n afterwards.
- *  P4  an append that failed left no byte of it behind; when that cannot be made sure the log is failed.
- *  P5  a failed log (a write could not be taken back, a sync failed) refuses everything that would change it with
- *      KAFKA_STORAGE_ERROR, and nothing is retried.  on_failure is told once.
- *  P6  a file that a read result or a range refers to stays open until it is released, whatever is deleted meanwhile.
- *  P7  after an unclean stop open() cuts the tail at the last whole, correct batch; indexes, transaction index, leader
- *      epochs and producer state are rebuilt from the recovery point on.  After a clean one the last batch and the
- *      indexes are checked all the same.
+ *  P1  append() that returned OK gave the batch consecutive offsets; a later read sees it up to the
+ * limit it asks for. P2  after flush() returned OK, all offsets below the log end offset at its
+ * start survive power loss (recovery point). append() alone promises that for a dead process only,
+ * not for a dead machine. P3  truncate_to(n) is durable before it returns; no read sees an offset
+ * >= n afterwards. P4  an append that failed left no byte of it behind; when that cannot be made
+ * sure the log is failed. P5  a failed log (a write could not be taken back, a sync failed) refuses
+ * everything that would change it with KAFKA_STORAGE_ERROR, and nothing is retried.  on_failure is
+ * told once. P6  a file that a read result or a range refers to stays open until it is released,
+ * whatever is deleted meanwhile. P7  after an unclean stop open() cuts the tail at the last whole,
+ * correct batch; indexes, transaction index, leader epochs and producer state are rebuilt from the
+ * recovery point on.  After a clean one the last batch and the indexes are checked all the same.
  *
- * Blocking: append writes to the page cache, and makes three small files when it rolls a segment, nothing else (no sync).
- * Everything marked "blocks" belongs on a task thread.
+ * Blocking: append writes to the page cache, and makes three small files when it rolls a segment,
+ * nothing else (no sync). Everything marked "blocks" belongs on a task thread.
  */
 
 #include "weir/base/status.h"
@@ -45,13 +46,17 @@ struct weir_partition_log_options {
     struct weir_log_config config;
     int64_t recovery_point;   /* from the checkpoint; 0 when unknown */
     int64_t log_start_offset; /* from the checkpoint; 0 when unknown */
-    int64_t high_watermark;   /* from the checkpoint; 0 when unknown; brought into [log start, log end] */
-    bool was_clean;           /* the directory had its clean-shutdown marker */
-    struct weir_file_reaper *reaper; /* takes the files of deleted segments; NULL: they are removed at once */
-    /* Told once when the log fails, with the lock held: only note it or post a message.  NULL is allowed. */
-    void (*on_failure)(void *context, struct weir_partition_log *log, const struct weir_detail *detail);
-    /* Called without locks after a truncation lowered the recovery point: the checkpoint on disk must follow before
-     * anything is appended.  NULL is allowed. */
+    int64_t
+        high_watermark; /* from the checkpoint; 0 when unknown; brought into [log start, log end] */
+    bool was_clean;     /* the directory had its clean-shutdown marker */
+    struct weir_file_reaper
+        *reaper; /* takes the files of deleted segments; NULL: they are removed at once */
+    /* Told once when the log fails, with the lock held: only note it or post a message.  NULL is
+     * allowed. */
+    void (*on_failure)(void *context, struct weir_partition_log *log,
+                       const struct weir_detail *detail);
+    /* Called without locks after a truncation lowered the recovery point: the checkpoint on disk
+     * must follow before anything is appended.  NULL is allowed. */
     void (*on_truncated)(void *context, struct weir_partition_log *log);
     void *context;
 };
@@ -61,31 +66,34 @@ struct weir_partition_log_options weir_partition_log_options_default(void);
 
 /* What open found and did. */
 struct weir_partition_log_recovery {
-    bool is_new;             /* there was nothing */
-    bool was_recovered;      /* batches were scanned */
+    bool is_new;        /* there was nothing */
+    bool was_recovered; /* batches were scanned */
     uint64_t scanned_bytes;
-    uint64_t cut_bytes;      /* torn or damaged tail that was removed */
+    uint64_t cut_bytes;       /* torn or damaged tail that was removed */
     int32_t dropped_segments; /* segments behind the damage */
     int32_t rebuilt_indexes;
-    struct weir_detail note; /* why the tail was cut or an index rebuilt; empty when nothing happened */
+    struct weir_detail
+        note; /* why the tail was cut or an index rebuilt; empty when nothing happened */
 };
 
-/* Opens or creates the log and repairs it.  Blocks.  out_recovery may be NULL.  CORRUPT when files contradict each other
- * in a way that cannot be repaired without losing more than a tail (the detail names the file); INCONSISTENT_TOPIC_ID
- * when partition.metadata has another id; IO_ERROR, NO_SPACE, NO_MEMORY.  The caller has one reference. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_open(const struct weir_partition_log_options *options,
-                                                         struct weir_partition_log **out,
-                                                         struct weir_partition_log_recovery *out_recovery,
-                                                         struct weir_detail *detail);
+/* Opens or creates the log and repairs it.  Blocks.  out_recovery may be NULL.  CORRUPT when files
+ * contradict each other in a way that cannot be repaired without losing more than a tail (the
+ * detail names the file); INCONSISTENT_TOPIC_ID when partition.metadata has another id; IO_ERROR,
+ * NO_SPACE, NO_MEMORY.  The caller has one reference. */
+WEIR_MUST_CHECK enum weir_status weir_partition_log_open(
+    const struct weir_partition_log_options *options, struct weir_partition_log **out,
+    struct weir_partition_log_recovery *out_recovery, struct weir_detail *detail);
 
 struct weir_partition_log *weir_partition_log_ref(struct weir_partition_log *log);
 /* The last one frees the memory and closes the files, without writing anything. */
 void weir_partition_log_unref(struct weir_partition_log *log);
 
-/* Flushes all, writes the final time index entry, the indexes, the producer snapshot at the log end offset, the leader
- * epochs and partition.metadata, and checks what it wrote.  Blocks.  After OK the directory may count as clean; the log
- * takes no more changes (CLOSED), reads of open results go on.  References stay. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_close(struct weir_partition_log *log, struct weir_detail *detail);
+/* Flushes all, writes the final time index entry, the indexes, the producer snapshot at the log end
+ * offset, the leader epochs and partition.metadata, and checks what it wrote.  Blocks.  After OK
+ * the directory may count as clean; the log takes no more changes (CLOSED), reads of open results
+ * go on.  References stay. */
+WEIR_MUST_CHECK enum weir_status weir_partition_log_close(struct weir_partition_log *log,
+                                                          struct weir_detail *detail);
 
 /* --- Facts; any thread, no blocking.  All offsets of one call are of one moment. --- */
 struct weir_partition_log_offsets {
@@ -94,12 +102,17 @@ struct weir_partition_log_offsets {
     int64_t high_watermark;
     int64_t log_end_offset;
 };
-void weir_partition_log_offsets(struct weir_partition_log *log, struct weir_partition_log_offsets *out);
+void weir_partition_log_offsets(struct weir_partition_log *log,
+                                struct weir_partition_log_offsets *out);
 int64_t weir_partition_log_start_offset(struct weir_partition_log *log);
 int64_t weir_partition_log_end_offset(struct weir_partition_log *log);
 int64_t weir_partition_log_high_watermark(struct weir_partition_log *log);
 int64_t weir_partition_log_last_stable_offset(struct weir_partition_log *log);
 int64_t weir_partition_log_recovery_point(struct weir_partition_log *log);
+/* What the checkpoint may say of it: while the log is open never the end of the active segment.
+ * Otherwise a roll right after would put the recovery point on the new segment's base, and the
+ * sealed one, whose indexes are not durable yet, would be trusted after a crash. */
+int64_t weir_partition_log_checkpoint_point(struct weir_partition_log *log);
 /* The fixed ones. */
 const struct weir_topic_partition *weir_partition_log_key(const struct weir_partition_log *log);
 struct weir_uuid weir_partition_log_topic_id(struct weir_partition_log *log);
@@ -116,25 +129,28 @@ struct weir_segment_info {
 };
 /* malloc'ed; *out_count of them. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_segments(struct weir_partition_log *log,
-                                                             struct weir_segment_info **out, size_t *out_count);
+                                                             struct weir_segment_info **out,
+                                                             size_t *out_count);
 
 /* --- Topic id and configuration. --- */
-/* Remembers the id; the file is written by the next flush, close or by write_metadata.  INCONSISTENT_TOPIC_ID when another is
- * known. */
+/* Remembers the id; the file is written by the next flush, close or by write_metadata.
+ * INCONSISTENT_TOPIC_ID when another is known. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_set_topic_id(struct weir_partition_log *log,
                                                                  struct weir_uuid topic_id);
 /* Blocks. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_write_metadata(struct weir_partition_log *log,
                                                                    struct weir_detail *detail);
-void weir_partition_log_set_config(struct weir_partition_log *log, const struct weir_log_config *config);
+void weir_partition_log_set_config(struct weir_partition_log *log,
+                                   const struct weir_log_config *config);
 void weir_partition_log_config(struct weir_partition_log *log, struct weir_log_config *out);
 
 /* --- Append. --- */
 struct weir_log_append_options {
     enum weir_append_origin origin;
     int32_t leader_epoch;
-    /* KIP-890: the coordinator said that this transactional batch belongs to an open transaction.  A transactional batch
-     * of a client that opens one in this partition without it is refused with INVALID_TXN_STATE. */
+    /* KIP-890: the coordinator said that this transactional batch belongs to an open transaction.
+     * A transactional batch of a client that opens one in this partition without it is refused with
+     * INVALID_TXN_STATE. */
     bool is_verified;
     int8_t transaction_version; /* of a marker: 0, 1, 2 */
 };
@@ -144,67 +160,74 @@ struct weir_log_append_result {
     int64_t last_offset;
     int64_t log_append_time_ms; /* -1 with CreateTime */
     int64_t log_start_offset;
-    bool is_duplicate; /* the batch was there already; base_offset is the old one's, nothing was written */
+    bool is_duplicate; /* the batch was there already; base_offset is the old one's, nothing was
+                          written */
     bool has_rolled;   /* a segment was sealed: a flush of it should be scheduled */
     bool is_flush_due; /* flush.messages or flush.ms was reached */
 };
 
-/* As the leader: gives one checked batch its offsets and the leader epoch and writes it with one call.  A duplicate of a
- * producer's last five batches is answered as if it had been written.  OUT_OF_ORDER_SEQUENCE_NUMBER,
- * INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, TRANSACTION_COORDINATOR_FENCED (markers), RECORD_LIST_TOO_LARGE,
- * KAFKA_STORAGE_ERROR (failed), NO_SPACE (nothing was written, the log goes on), NO_MEMORY, CLOSED.  A transactional
- * control batch with a marker goes the same way, origin COORDINATOR. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_append(struct weir_partition_log *log,
-                                                           const struct weir_checked_batch *batch,
-                                                           const struct weir_log_append_options *options,
-                                                           struct weir_log_append_result *out,
-                                                           struct weir_detail *detail);
+/* As the leader: gives one checked batch its offsets and the leader epoch and writes it with one
+ * call.  A duplicate of a producer's last five batches is answered as if it had been written.
+ * OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
+ * TRANSACTION_COORDINATOR_FENCED (markers), RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR (failed),
+ * NO_SPACE (nothing was written, the log goes on), NO_MEMORY, CLOSED.  A transactional control
+ * batch with a marker goes the same way, origin COORDINATOR. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_log_append(struct weir_partition_log *log, const struct weir_checked_batch *batch,
+                          const struct weir_log_append_options *options,
+                          struct weir_log_append_result *out, struct weir_detail *detail);
 
-/* As a follower, or the metadata log: whole batches with their offsets in them, written as they are with one call.  CRCs
- * and order are checked: the first base offset must be at or above the log end offset (gaps are compaction's), else
- * INVALID; CORRUPT.  All of it or nothing; together at most segment.bytes.  Epochs go to the epoch cache. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_append_raw(struct weir_partition_log *log, struct weir_slice batches,
+/* As a follower, or the metadata log: whole batches with their offsets in them, written as they are
+ * with one call.  CRCs and order are checked: the first base offset must be at or above the log end
+ * offset (gaps are compaction's), else INVALID; CORRUPT.  All of it or nothing; together at most
+ * segment.bytes.  Epochs go to the epoch cache. */
+WEIR_MUST_CHECK enum weir_status weir_partition_log_append_raw(struct weir_partition_log *log,
+                                                               struct weir_slice batches,
                                                                enum weir_append_origin origin,
                                                                struct weir_log_append_result *out,
                                                                struct weir_detail *detail);
 
 /* Writes a transaction marker.  Fails as append does. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_append_marker(struct weir_partition_log *log,
-                                                                  const struct weir_txn_marker *marker,
-                                                                  const struct weir_log_append_options *options,
-                                                                  struct weir_log_append_result *out,
-                                                                  struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status
+weir_partition_log_append_marker(struct weir_partition_log *log,
+                                 const struct weir_txn_marker *marker,
+                                 const struct weir_log_append_options *options,
+                                 struct weir_log_append_result *out, struct weir_detail *detail);
 
 /* --- Offsets. --- */
 /* Never back; above the log end offset is cut to it.  Returns true when it moved. */
 bool weir_partition_log_set_high_watermark(struct weir_partition_log *log, int64_t high_watermark);
-/* append (or append_raw) and then set_high_watermark need no lock between them; on a single replica the caller simply
- * raises it to the log end offset. */
+/* append (or append_raw) and then set_high_watermark need no lock between them; on a single replica
+ * the caller simply raises it to the log end offset. */
 
-/* DeleteRecords, or a follower told by its leader: OFFSET_OUT_OF_RANGE above the high watermark; below the log start
- * nothing happens.  Segments go with the next retention pass.  Does not block. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_delete_records(struct weir_partition_log *log, int64_t offset,
+/* DeleteRecords, or a follower told by its leader: OFFSET_OUT_OF_RANGE above the high watermark;
+ * below the log start nothing happens.  Segments go with the next retention pass.  Does not block.
+ */
+WEIR_MUST_CHECK enum weir_status weir_partition_log_delete_records(struct weir_partition_log *log,
+                                                                   int64_t offset,
                                                                    int64_t *out_log_start_offset);
 
-/* Cuts everything at or behind offset (a batch that holds it goes whole).  True in *out_truncated when something was
- * cut.  Blocks. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, int64_t offset,
-                                                                bool *out_truncated, struct weir_detail *detail);
+/* Cuts everything at or behind offset (a batch that holds it goes whole).  True in *out_truncated
+ * when something was cut.  Blocks. */
+WEIR_MUST_CHECK enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log,
+                                                                int64_t offset, bool *out_truncated,
+                                                                struct weir_detail *detail);
 /* Drops all and begins at offset.  Blocks. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_truncate_fully(struct weir_partition_log *log, int64_t offset,
+WEIR_MUST_CHECK enum weir_status weir_partition_log_truncate_fully(struct weir_partition_log *log,
+                                                                   int64_t offset,
                                                                    struct weir_detail *detail);
 
 /* --- Leader epochs. --- */
 /* On becoming leader: the epoch begins at the log end offset (unless it is the latest already). */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_assign_leader_epoch(struct weir_partition_log *log,
-                                                                        int32_t leader_epoch);
-int32_t weir_partition_log_latest_epoch(struct weir_partition_log *log);   /* -1: none */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_log_assign_leader_epoch(struct weir_partition_log *log, int32_t leader_epoch);
+int32_t weir_partition_log_latest_epoch(struct weir_partition_log *log); /* -1: none */
 /* The first known epoch and where it begins; {-1, -1} when there is none. */
 struct weir_epoch_entry weir_partition_log_earliest_epoch(struct weir_partition_log *log);
 int32_t weir_partition_log_epoch_for_offset(struct weir_partition_log *log, int64_t offset);
 /* OffsetForLeaderEpoch; see weir_epoch_cache_end_offset. */
-void weir_partition_log_end_offset_for_epoch(struct weir_partition_log *log, int32_t epoch, int32_t *out_epoch,
-                                             int64_t *out_end_offset);
+void weir_partition_log_end_offset_for_epoch(struct weir_partition_log *log, int32_t epoch,
+                                             int32_t *out_epoch, int64_t *out_end_offset);
 
 /* --- Read. --- */
 enum weir_log_read_limit {
@@ -217,42 +240,48 @@ struct weir_log_read_options {
     int64_t offset;
     size_t bytes_max;
     enum weir_log_read_limit limit;
-    bool min_one_batch;      /* the first batch comes whole even if it is larger than bytes_max */
-    bool with_aborted_txns;  /* for read_committed consumers */
+    bool min_one_batch;     /* the first batch comes whole even if it is larger than bytes_max */
+    bool with_aborted_txns; /* for read_committed consumers */
 };
 
 struct weir_log_read {
-    /* Begins with the batch that holds the offset; size 0 when there is nothing below the limit.  The end may lie inside
-     * a batch (clients drop a partial one).  All within one segment.  weir_log_read_done releases it unless it was
-     * taken (weir_log_read_take_range). */
+    /* Begins with the batch that holds the offset; size 0 when there is nothing below the limit.
+     * The end may lie inside a batch (clients drop a partial one).  All within one segment.
+     * weir_log_read_done releases it unless it was taken (weir_log_read_take_range). */
     struct weir_file_range range;
-    bool first_batch_is_incomplete; /* bytes_max is below the first batch's size and min_one_batch was false */
+    bool first_batch_is_incomplete; /* bytes_max is below the first batch's size and min_one_batch
+                                       was false */
     struct weir_partition_log_offsets offsets; /* of the moment of the read */
-    struct weir_aborted_txn *aborted; /* malloc'ed; done frees it */
+    struct weir_aborted_txn *aborted;          /* malloc'ed; done frees it */
     size_t aborted_count;
 };
 
-/* OFFSET_OUT_OF_RANGE below the log start or above the log end offset (out->offsets is still set; nothing to release).  Reads a
- * few KB from the page cache, and may load a sealed segment's index at its first use. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_read(struct weir_partition_log *log,
-                                                         const struct weir_log_read_options *options,
-                                                         struct weir_log_read *out, struct weir_detail *detail);
+/* OFFSET_OUT_OF_RANGE below the log start or above the log end offset (out->offsets is still set;
+ * nothing to release).  Reads a few KB from the page cache, and may load a sealed segment's index
+ * at its first use. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_log_read(struct weir_partition_log *log, const struct weir_log_read_options *options,
+                        struct weir_log_read *out, struct weir_detail *detail);
 void weir_log_read_done(struct weir_log_read *read);
 /* The range without its bytes' release: the caller now owes range.release(range.owner). */
 struct weir_file_range weir_log_read_take_range(struct weir_log_read *read);
 /* Copies the range's bytes to the end of out. */
-WEIR_MUST_CHECK enum weir_status weir_log_read_copy(struct weir_env *env, const struct weir_log_read *read,
-                                                    struct weir_buf *out, struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status weir_log_read_copy(struct weir_env *env,
+                                                    const struct weir_log_read *read,
+                                                    struct weir_buf *out,
+                                                    struct weir_detail *detail);
 
-/* Open and completed transactions that overlap; for DescribeTransactions-like look-ups and tests.  malloc'ed. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_aborted_txns(struct weir_partition_log *log, int64_t from_offset,
-                                                                 int64_t to_offset, struct weir_aborted_txn **out,
-                                                                 size_t *out_count, struct weir_detail *detail);
+/* Open and completed transactions that overlap; for DescribeTransactions-like look-ups and tests.
+ * malloc'ed. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_log_aborted_txns(struct weir_partition_log *log, int64_t from_offset,
+                                int64_t to_offset, struct weir_aborted_txn **out, size_t *out_count,
+                                struct weir_detail *detail);
 
 /* --- Offsets by time. --- */
-#define WEIR_TIMESTAMP_LATEST (-1)
-#define WEIR_TIMESTAMP_EARLIEST (-2)
-#define WEIR_TIMESTAMP_MAX (-3)
+#define WEIR_TIMESTAMP_LATEST         (-1)
+#define WEIR_TIMESTAMP_EARLIEST       (-2)
+#define WEIR_TIMESTAMP_MAX            (-3)
 #define WEIR_TIMESTAMP_EARLIEST_LOCAL (-4)
 
 struct weir_offset_and_time {
@@ -261,44 +290,50 @@ struct weir_offset_and_time {
     int32_t leader_epoch; /* -1: unknown */
 };
 
-/* The first record at or after the timestamp (>= 0), the first with the greatest one (-3), or the log start offset
- * (-2, -4; its timestamp is -1).  NOT_FOUND when there is none.  LATEST is the caller's business, since it depends on the
- * reader.  Reads and decompresses up to one index interval, for -3 too.  Blocks when the pages are cold. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_offset_for_timestamp(struct weir_partition_log *log,
-                                                                         int64_t timestamp,
-                                                                         struct weir_offset_and_time *out,
-                                                                         struct weir_detail *detail);
+/* The first record at or after the timestamp (>= 0), the first with the greatest one (-3), or the
+ * log start offset
+ * (-2, -4; its timestamp is -1).  NOT_FOUND when there is none.  LATEST is the caller's business,
+ * since it depends on the reader.  Reads and decompresses up to one index interval, for -3 too.
+ * Blocks when the pages are cold. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_log_offset_for_timestamp(struct weir_partition_log *log, int64_t timestamp,
+                                        struct weir_offset_and_time *out,
+                                        struct weir_detail *detail);
 
 /* --- Upkeep; all block. --- */
-/* Makes sealed segments durable (and the active one when include_active), with indexes, producer snapshots and leader
- * epochs, then moves the recovery point.  A failure fails the log (P5). */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool include_active,
+/* Makes sealed segments durable (and the active one when include_active), with indexes, producer
+ * snapshots and leader epochs, then moves the recovery point.  A failure fails the log (P5). */
+WEIR_MUST_CHECK enum weir_status weir_partition_log_flush(struct weir_partition_log *log,
+                                                          bool include_active,
                                                           struct weir_detail *detail);
 /* Whether flush.messages or flush.ms asks for a flush of the active segment. */
 bool weir_partition_log_is_flush_due(struct weir_partition_log *log);
 /* Seals the active segment and begins a new one at the log end offset; nothing when it is empty. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_roll(struct weir_partition_log *log, struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status weir_partition_log_roll(struct weir_partition_log *log,
+                                                         struct weir_detail *detail);
 
 struct weir_log_retention_result {
     int32_t deleted_segments;
     uint64_t deleted_bytes;
     int64_t log_start_offset;
 };
-/* Deletes whole segments below the high watermark: those before the log start offset; with cleanup.policy=delete also
- * by retention.bytes and retention.ms.  Rolls the active segment when it is due by time.  Files go to the reaper. */
+/* Deletes whole segments below the high watermark: those before the log start offset; with
+ * cleanup.policy=delete also by retention.bytes and retention.ms.  Rolls the active segment when it
+ * is due by time.  Files go to the reaper. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_retain(struct weir_partition_log *log,
                                                            struct weir_log_retention_result *out,
                                                            struct weir_detail *detail);
 /* Drops producers unused for producer.id.expiration.ms.  Does not block. */
 void weir_partition_log_expire_producers(struct weir_partition_log *log);
 /* Writes the leader epochs and partition.metadata if they changed. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_write_small_files(struct weir_partition_log *log,
-                                                                      struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status
+weir_partition_log_write_small_files(struct weir_partition_log *log, struct weir_detail *detail);
 
-/* Renames the directory to "...-delete"; appends and reads then fail with CLOSED, ranges that were given out stay good.
- * weir_dir_remove_all on the new name is the caller's (the manager's) business later. */
-WEIR_MUST_CHECK enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log *log,
-                                                                      struct weir_detail *detail);
+/* Renames the directory to "...-delete"; appends and reads then fail with CLOSED, ranges that were
+ * given out stay good. weir_dir_remove_all on the new name is the caller's (the manager's) business
+ * later. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_log_rename_for_delete(struct weir_partition_log *log, struct weir_detail *detail);
 /* Marks it failed (its directory went offline). */
 void weir_partition_log_fail(struct weir_partition_log *log, const struct weir_detail *why);
 
@@ -306,13 +341,16 @@ void weir_partition_log_fail(struct weir_partition_log *log, const struct weir_d
 struct weir_producer_info {
     int64_t producer_id;
     int16_t producer_epoch;
-    int32_t last_sequence;     /* -1: none */
+    int32_t last_sequence; /* -1: none */
     int64_t last_timestamp;
     int32_t coordinator_epoch; /* -1: none */
     int64_t txn_first_offset;  /* -1: none */
 };
 /* For DescribeProducers; malloc'ed. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_producers(struct weir_partition_log *log,
-                                                              struct weir_producer_info **out, size_t *out_count);
-/* Whether the producer has a transaction open here with this epoch: then its batches need no verification (KIP-890). */
-bool weir_partition_log_has_open_txn(struct weir_partition_log *log, int64_t producer_id, int16_t producer_epoch);
+                                                              struct weir_producer_info **out,
+                                                              size_t *out_count);
+/* Whether the producer has a transaction open here with this epoch: then its batches need no
+ * verification (KIP-890). */
+bool weir_partition_log_has_open_txn(struct weir_partition_log *log, int64_t producer_id,
+                                     int16_t producer_epoch);

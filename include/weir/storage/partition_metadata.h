@@ -10,6 +10,7 @@
 WEIR_MUST_CHECK enum weir_status weir_partition_metadata_read(struct weir_env *env, const char *dir,
                                                               struct weir_uuid *out_topic_id,
                                                               struct weir_detail *detail);
-WEIR_MUST_CHECK enum weir_status weir_partition_metadata_write(struct weir_env *env, const char *dir,
+WEIR_MUST_CHECK enum weir_status weir_partition_metadata_write(struct weir_env *env,
+                                                               const char *dir,
                                                                struct weir_uuid topic_id,
                                                                struct weir_detail *detail);

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * One segment: a .log file of record batches with its .index, .timeindex and .txnindex.  Shared by reference count, so
- * that a reader keeps the file open while the log deletes it.
+ * One segment: a .log file of record batches with its .index, .timeindex and .txnindex.  Shared by
+ * reference count, so that a reader keeps the file open while the log deletes it.
  *
- * Any thread may read the file and look things up.  What is appended is written by the log under its lock; size_bytes
- * is stored after the bytes (release), so whoever sees a size may read that much.  The indexes have the segment's own
- * lock (rank LEAF).  Fields marked "log" are guarded by the log's lock.
+ * Any thread may read the file and look things up.  What is appended is written by the log under
+ * its lock; size_bytes is stored after the bytes (release), so whoever sees a size may read that
+ * much.  The indexes have the segment's own lock (rank LEAF).  Fields marked "log" are guarded by
+ * the log's lock.
  */
 
 #include "weir/record/batch.h"
@@ -19,12 +20,12 @@
 
 #include <stdatomic.h>
 
-#define WEIR_SEGMENT_SUFFIX_LOG ".log"
-#define WEIR_SEGMENT_SUFFIX_INDEX ".index"
+#define WEIR_SEGMENT_SUFFIX_LOG        ".log"
+#define WEIR_SEGMENT_SUFFIX_INDEX      ".index"
 #define WEIR_SEGMENT_SUFFIX_TIME_INDEX ".timeindex"
-#define WEIR_SEGMENT_SUFFIX_TXN_INDEX ".txnindex"
-#define WEIR_SEGMENT_SUFFIX_SNAPSHOT ".snapshot"
-#define WEIR_SEGMENT_PATH_BYTES 4096
+#define WEIR_SEGMENT_SUFFIX_TXN_INDEX  ".txnindex"
+#define WEIR_SEGMENT_SUFFIX_SNAPSHOT   ".snapshot"
+#define WEIR_SEGMENT_PATH_BYTES        4096
 
 struct weir_segment {
     struct weir_env *env;
@@ -41,18 +42,21 @@ struct weir_segment {
     struct weir_txn_index txn_index;
 
     /* log */
-    int64_t max_timestamp; /* -1: none */
+    int64_t max_timestamp;        /* -1: none */
     int64_t max_timestamp_offset; /* last offset of the batch that has it */
-    int64_t first_timestamp; /* max timestamp of the first batch; -1: none, or no batch */
-    int64_t created_ms;      /* wall clock; when it was made or opened */
+    int64_t first_timestamp;      /* max timestamp of the first batch; -1: none, or no batch */
+    int64_t created_ms;           /* wall clock; when it was made or opened */
     int64_t roll_jitter_ms;
     int64_t bytes_since_index_entry;
     bool is_durable; /* sealed and synced */
 };
 
-/* Opens <dir>/<base, 20 digits>.log; creates it (cutting what is there) when is_new.  Indexes are not touched. */
-WEIR_MUST_CHECK enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_t base_offset,
-                                                   bool is_new, struct weir_segment **out, struct weir_detail *detail);
+/* Opens <dir>/<base, 20 digits>.log; creates it (cutting what is there) when is_new.  Indexes are
+ * not touched. */
+WEIR_MUST_CHECK enum weir_status weir_segment_open(struct weir_env *env, const char *dir,
+                                                   int64_t base_offset, bool is_new,
+                                                   struct weir_segment **out,
+                                                   struct weir_detail *detail);
 struct weir_segment *weir_segment_ref(struct weir_segment *segment);
 /* NULL is allowed.  The last one closes the file. */
 void weir_segment_unref(struct weir_segment *segment);
@@ -62,12 +66,16 @@ static inline uint64_t weir_segment_size(struct weir_segment *segment)
     return atomic_load_explicit(&segment->size_bytes, memory_order_acquire);
 }
 
-void weir_segment_file_path(const struct weir_segment *segment, const char *suffix, char out[WEIR_SEGMENT_PATH_BYTES]);
+void weir_segment_file_path(const struct weir_segment *segment, const char *suffix,
+                            char out[WEIR_SEGMENT_PATH_BYTES]);
 /* Of any file that is named by an offset. */
-void weir_offset_file_path(const char *dir, int64_t offset, const char *suffix, char out[WEIR_SEGMENT_PATH_BYTES]);
+void weir_offset_file_path(const char *dir, int64_t offset, const char *suffix,
+                           char out[WEIR_SEGMENT_PATH_BYTES]);
 
-/* Loads the three index files if they are not in memory.  CORRUPT, NOT_FOUND (.index is missing), IO_ERROR. */
-WEIR_MUST_CHECK enum weir_status weir_segment_load_indexes(struct weir_segment *segment, struct weir_detail *detail);
+/* Loads the three index files if they are not in memory.  CORRUPT, NOT_FOUND (.index is missing),
+ * IO_ERROR. */
+WEIR_MUST_CHECK enum weir_status weir_segment_load_indexes(struct weir_segment *segment,
+                                                           struct weir_detail *detail);
 /* Brings the files up to date; sync: makes them durable. */
 WEIR_MUST_CHECK enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool sync,
                                                             struct weir_detail *detail);
@@ -77,8 +85,8 @@ void weir_segment_clear_indexes(struct weir_segment *segment);
 void weir_segment_drop_indexes(struct weir_segment *segment);
 
 /* Accounts for a batch that lies at file_pos: index entries, timestamps, size.  (log) */
-void weir_segment_on_appended(struct weir_segment *segment, const struct weir_batch *batch, uint64_t file_pos,
-                              size_t batch_bytes, int32_t index_interval_bytes);
+void weir_segment_on_appended(struct weir_segment *segment, const struct weir_batch *batch,
+                              uint64_t file_pos, size_t batch_bytes, int32_t index_interval_bytes);
 /* The last entry of the time index, which a sealed segment must have (at roll and close). */
 void weir_segment_add_final_time_entry(struct weir_segment *segment);
 
@@ -89,10 +97,12 @@ struct weir_batch_place {
     struct weir_batch batch; /* header only; bytes is not valid */
 };
 
-/* The first batch whose last offset is at or above the offset, among the first size_bytes of the file.  NOT_FOUND when
- * there is none, CORRUPT. */
-WEIR_MUST_CHECK enum weir_status weir_segment_find(struct weir_segment *segment, int64_t offset, uint64_t size_bytes,
-                                                   struct weir_batch_place *out, struct weir_detail *detail);
+/* The first batch whose last offset is at or above the offset, among the first size_bytes of the
+ * file.  NOT_FOUND when there is none, CORRUPT. */
+WEIR_MUST_CHECK enum weir_status weir_segment_find(struct weir_segment *segment, int64_t offset,
+                                                   uint64_t size_bytes,
+                                                   struct weir_batch_place *out,
+                                                   struct weir_detail *detail);
 
 /* Walks over batch headers from a position. */
 struct weir_segment_scan {
@@ -106,14 +116,17 @@ struct weir_segment_scan {
 };
 
 /* buffer is the caller's, at least 1 KB; a larger one means fewer reads. */
-void weir_segment_scan_init(struct weir_segment_scan *scan, struct weir_segment *segment, uint64_t from_pos,
-                            uint64_t end_pos, void *buffer, size_t capacity);
-/* NOT_FOUND at the end.  CORRUPT (a header that cannot be, or a batch that does not fit before the end): scan->file_pos stays at
- * it.  check: verify checksum and counts. */
+void weir_segment_scan_init(struct weir_segment_scan *scan, struct weir_segment *segment,
+                            uint64_t from_pos, uint64_t end_pos, void *buffer, size_t capacity);
+/* NOT_FOUND at the end.  CORRUPT (a header that cannot be, or a batch that does not fit before the
+ * end): scan->file_pos stays at it.  check: verify checksum and counts. */
 WEIR_MUST_CHECK enum weir_status weir_segment_scan_next(struct weir_segment_scan *scan, bool check,
-                                                        struct weir_batch_place *out, struct weir_detail *detail);
+                                                        struct weir_batch_place *out,
+                                                        struct weir_detail *detail);
 
 /* Reads a whole batch to the end of out and parses it.  The batch's bytes point into out. */
 WEIR_MUST_CHECK enum weir_status weir_segment_read_batch(struct weir_segment *segment,
-                                                         const struct weir_batch_place *place, struct weir_buf *out,
-                                                         struct weir_batch *out_batch, struct weir_detail *detail);
+                                                         const struct weir_batch_place *place,
+                                                         struct weir_buf *out,
+                                                         struct weir_batch *out_batch,
+                                                         struct weir_detail *detail);

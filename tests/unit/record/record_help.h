@@ -15,8 +15,8 @@
 #define HELP_NOW_MS 1700000000000
 
 /* count records with key "k<i>" and a value of value_bytes, i ms apart. */
-static inline void help_build(const struct weir_batch_builder_options *options, int count, size_t value_bytes,
-                              int64_t timestamp, struct weir_buf *out)
+static inline void help_build(const struct weir_batch_builder_options *options, int count,
+                              size_t value_bytes, int64_t timestamp, struct weir_buf *out)
 {
     struct weir_batch_builder *builder = NULL;
     uint8_t *value = weir_calloc(1, value_bytes + 1);
@@ -25,7 +25,8 @@ static inline void help_build(const struct weir_batch_builder_options *options, 
     for (int i = 0; i < count; i++) {
         char key[16];
         (void)snprintf(key, sizeof(key), "k%d", i);
-        struct weir_record_header header = {WEIR_SLICE("h"), i % 2 == 0 ? WEIR_SLICE("v") : WEIR_NULL_SLICE};
+        struct weir_record_header header = {WEIR_SLICE("h"),
+                                            i % 2 == 0 ? WEIR_SLICE("v") : WEIR_NULL_SLICE};
         struct weir_record_data record = {.timestamp = timestamp + i,
                                           .key = weir_slice_str(key),
                                           .value = weir_slice_of(value, value_bytes),
@@ -51,7 +52,8 @@ static inline void help_fix_crc(struct weir_buf *batch)
 }
 
 /* A batch around a payload that may be anything; lengths and CRC are right. */
-static inline void help_wrap(int codec, int32_t count, struct weir_slice payload, struct weir_buf *out)
+static inline void help_wrap(int codec, int32_t count, struct weir_slice payload,
+                             struct weir_buf *out)
 {
     struct weir_buf plain = {0};
     help_plain(1, &plain);
@@ -68,12 +70,14 @@ static inline struct weir_batch help_parse(const struct weir_buf *bytes)
 {
     struct weir_batch batch;
     struct weir_detail detail = {{0}};
-    cr_assert_eq(weir_batch_parse(weir_buf_slice(bytes), &batch, &detail), WEIR_OK, "%s", detail.text);
+    cr_assert_eq(weir_batch_parse(weir_buf_slice(bytes), &batch, &detail), WEIR_OK, "%s",
+                 detail.text);
     return batch;
 }
 
 /* Reads all records; the count, or the failure in *out_status. */
-static inline int help_count(const struct weir_batch *batch, const struct weir_record_iter_options *options,
+static inline int help_count(const struct weir_batch *batch,
+                             const struct weir_record_iter_options *options,
                              enum weir_status *out_status)
 {
     struct weir_record_iter *iter = NULL;

@@ -8,7 +8,8 @@ Test(batch, every_prefix_of_a_batch_is_truncated)
     struct weir_batch batch;
     help_plain(3, &bytes);
     for (size_t size = 0; size < bytes.size; size++)
-        cr_assert_eq(weir_batch_parse(weir_slice_of(bytes.data, size), &batch, NULL), WEIR_TRUNCATED);
+        cr_assert_eq(weir_batch_parse(weir_slice_of(bytes.data, size), &batch, NULL),
+                     WEIR_TRUNCATED);
     cr_assert_eq(weir_batch_parse(weir_buf_slice(&bytes), &batch, NULL), WEIR_OK);
     cr_assert_eq(batch.record_count, 3);
     cr_assert_eq(batch.last_offset, 2);

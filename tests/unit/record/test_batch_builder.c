@@ -10,7 +10,8 @@ Test(batch_builder, a_batch_is_apache_kafkas_to_the_byte)
     struct weir_buf out = {0};
     struct weir_batch_builder *builder = NULL;
     struct weir_batch_builder_options options = weir_batch_builder_options_default();
-    struct weir_record_header headers[] = {{WEIR_SLICE("h"), WEIR_SLICE("x")}, {WEIR_SLICE("n"), WEIR_NULL_SLICE}};
+    struct weir_record_header headers[] = {{WEIR_SLICE("h"), WEIR_SLICE("x")},
+                                           {WEIR_SLICE("n"), WEIR_NULL_SLICE}};
     struct weir_record_data record = {.timestamp = 0x000001a1fbfafbc8,
                                       .key = WEIR_SLICE("k"),
                                       .value = WEIR_SLICE("v1"),
@@ -32,7 +33,8 @@ Test(batch_builder, gaps_and_a_later_end_are_kept)
     struct weir_buf out = {0};
     struct weir_batch_builder *builder = NULL;
     struct weir_batch_builder_options options = weir_batch_builder_options_default();
-    struct weir_record_data record = {.timestamp = 5, .key = WEIR_SLICE("k"), .value = WEIR_NULL_SLICE};
+    struct weir_record_data record = {
+        .timestamp = 5, .key = WEIR_SLICE("k"), .value = WEIR_NULL_SLICE};
     cr_assert_eq(weir_batch_builder_new(&options, &out, &builder), WEIR_OK);
     weir_batch_builder_add_at(builder, 3, &record);
     weir_batch_builder_add_at(builder, 7, &record);
@@ -67,8 +69,9 @@ Test(batch_builder, the_size_bound_holds)
     struct weir_batch_builder_options options = weir_batch_builder_options_default();
     cr_assert_eq(weir_batch_builder_new(&options, &out, &builder), WEIR_OK);
     for (int i = 0; i < 100; i++) {
-        struct weir_record_data record = {
-            .timestamp = i % 2 == 0 ? INT64_MAX : 0, .key = WEIR_SLICE("key"), .value = WEIR_SLICE("value")};
+        struct weir_record_data record = {.timestamp = i % 2 == 0 ? INT64_MAX : 0,
+                                          .key = WEIR_SLICE("key"),
+                                          .value = WEIR_SLICE("value")};
         size_t before = weir_batch_builder_bytes(builder);
         weir_batch_builder_add(builder, &record);
         cr_assert_leq(weir_batch_builder_bytes(builder) - before, weir_record_bytes_bound(&record));
@@ -96,7 +99,8 @@ Test(batch_builder, recompression_changes_nothing_but_the_codec)
             options.is_transactional = true;
             help_build(&options, 30, 40, HELP_NOW_MS, &bytes);
             struct weir_batch batch = help_parse(&bytes);
-            cr_assert_eq(weir_batch_recompress(&batch, (enum weir_codec)to, WEIR_CODEC_LEVEL_DEFAULT, 0, &again, NULL),
+            cr_assert_eq(weir_batch_recompress(&batch, (enum weir_codec)to,
+                                               WEIR_CODEC_LEVEL_DEFAULT, 0, &again, NULL),
                          WEIR_OK);
             struct weir_batch other = help_parse(&again);
             cr_assert_eq(other.attributes & WEIR_BATCH_CODEC_MASK, to);

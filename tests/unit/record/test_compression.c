@@ -20,7 +20,8 @@ static uint8_t *make_plain(void)
     return plain;
 }
 
-static void compress(enum weir_codec codec, int32_t level, struct weir_slice plain, size_t step, struct weir_buf *out)
+static void compress(enum weir_codec codec, int32_t level, struct weir_slice plain, size_t step,
+                     struct weir_buf *out)
 {
     struct weir_compressor *compressor = NULL;
     cr_assert_eq(weir_compressor_new(codec, level, out, &compressor), WEIR_OK);
@@ -41,9 +42,11 @@ Test(compression, every_codec_gives_back_what_it_took_in_any_steps)
             struct weir_buf packed = {0};
             struct weir_buf back = {0};
             size_t size = steps[s] == 1 ? 5000 : PLAIN_BYTES;
-            compress((enum weir_codec)codec, WEIR_CODEC_LEVEL_DEFAULT, weir_slice_of(plain, size), steps[s], &packed);
-            cr_assert_eq(weir_decompress((enum weir_codec)codec, weir_buf_slice(&packed), PLAIN_BYTES, &back), WEIR_OK,
-                         "codec %d step %zu", codec, steps[s]);
+            compress((enum weir_codec)codec, WEIR_CODEC_LEVEL_DEFAULT, weir_slice_of(plain, size),
+                     steps[s], &packed);
+            cr_assert_eq(weir_decompress((enum weir_codec)codec, weir_buf_slice(&packed),
+                                         PLAIN_BYTES, &back),
+                         WEIR_OK, "codec %d step %zu", codec, steps[s]);
             cr_assert_eq(back.size, size);
             cr_assert_eq(memcmp(back.data, plain, size), 0);
             weir_buf_done(&packed);
@@ -59,7 +62,8 @@ Test(compression, an_empty_stream_is_empty)
         struct weir_buf packed = {0};
         struct weir_buf back = {0};
         compress((enum weir_codec)codec, WEIR_CODEC_LEVEL_DEFAULT, WEIR_EMPTY_SLICE, 1, &packed);
-        cr_assert_eq(weir_decompress((enum weir_codec)codec, weir_buf_slice(&packed), 10, &back), WEIR_OK);
+        cr_assert_eq(weir_decompress((enum weir_codec)codec, weir_buf_slice(&packed), 10, &back),
+                     WEIR_OK);
         cr_assert_eq(back.size, 0);
         weir_buf_done(&packed);
         weir_buf_done(&back);
@@ -72,14 +76,16 @@ Test(compression, every_level_works)
     static const struct {
         enum weir_codec codec;
         int32_t level;
-    } cases[] = {{WEIR_CODEC_GZIP, -1}, {WEIR_CODEC_GZIP, 1},    {WEIR_CODEC_GZIP, 9},   {WEIR_CODEC_LZ4, 1},
-                 {WEIR_CODEC_LZ4, 9},   {WEIR_CODEC_LZ4, 17},    {WEIR_CODEC_ZSTD, -10}, {WEIR_CODEC_ZSTD, 1},
-                 {WEIR_CODEC_ZSTD, 19}, {WEIR_CODEC_SNAPPY, 99}, {WEIR_CODEC_GZIP, 99}};
+    } cases[] = {{WEIR_CODEC_GZIP, -1},   {WEIR_CODEC_GZIP, 1}, {WEIR_CODEC_GZIP, 9},
+                 {WEIR_CODEC_LZ4, 1},     {WEIR_CODEC_LZ4, 9},  {WEIR_CODEC_LZ4, 17},
+                 {WEIR_CODEC_ZSTD, -10},  {WEIR_CODEC_ZSTD, 1}, {WEIR_CODEC_ZSTD, 19},
+                 {WEIR_CODEC_SNAPPY, 99}, {WEIR_CODEC_GZIP, 99}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct weir_buf packed = {0};
         struct weir_buf back = {0};
         compress(cases[i].codec, cases[i].level, weir_slice_of(plain, 100000), 4096, &packed);
-        cr_assert_eq(weir_decompress(cases[i].codec, weir_buf_slice(&packed), 100000, &back), WEIR_OK);
+        cr_assert_eq(weir_decompress(cases[i].codec, weir_buf_slice(&packed), 100000, &back),
+                     WEIR_OK);
         cr_assert_eq(memcmp(back.data, plain, 100000), 0);
         weir_buf_done(&packed);
         weir_buf_done(&back);
@@ -97,10 +103,13 @@ Test(compression, the_cap_holds_to_the_byte)
     for (int codec = 0; codec < ALL_CODECS; codec++) {
         struct weir_buf packed = {0};
         struct weir_buf back = {0};
-        compress((enum weir_codec)codec, WEIR_CODEC_LEVEL_DEFAULT, weir_slice_of(plain, 50000), 4096, &packed);
-        cr_assert_eq(weir_decompress((enum weir_codec)codec, weir_buf_slice(&packed), 50000, &back), WEIR_OK);
+        compress((enum weir_codec)codec, WEIR_CODEC_LEVEL_DEFAULT, weir_slice_of(plain, 50000),
+                 4096, &packed);
+        cr_assert_eq(weir_decompress((enum weir_codec)codec, weir_buf_slice(&packed), 50000, &back),
+                     WEIR_OK);
         weir_buf_clear(&back);
-        cr_assert_eq(weir_decompress((enum weir_codec)codec, weir_buf_slice(&packed), 49999, &back), WEIR_LIMIT);
+        cr_assert_eq(weir_decompress((enum weir_codec)codec, weir_buf_slice(&packed), 49999, &back),
+                     WEIR_LIMIT);
         weir_buf_done(&packed);
         weir_buf_done(&back);
     }
@@ -113,8 +122,11 @@ Test(compression, a_bomb_costs_no_more_than_the_cap)
     for (int codec = WEIR_CODEC_GZIP; codec < ALL_CODECS; codec++) {
         struct weir_buf packed = {0};
         struct weir_buf back = {0};
-        compress((enum weir_codec)codec, WEIR_CODEC_LEVEL_DEFAULT, weir_slice_of(zeros, 30000000), 1 << 20, &packed);
-        cr_assert_eq(weir_decompress((enum weir_codec)codec, weir_buf_slice(&packed), 100000, &back), WEIR_LIMIT);
+        compress((enum weir_codec)codec, WEIR_CODEC_LEVEL_DEFAULT, weir_slice_of(zeros, 30000000),
+                 1 << 20, &packed);
+        cr_assert_eq(
+            weir_decompress((enum weir_codec)codec, weir_buf_slice(&packed), 100000, &back),
+            WEIR_LIMIT);
         cr_assert_lt(back.capacity, 1000000);
         weir_buf_done(&packed);
         weir_buf_done(&back);
@@ -126,8 +138,9 @@ Test(compression, garbage_is_no_stream)
 {
     for (int codec = WEIR_CODEC_GZIP; codec < ALL_CODECS; codec++) {
         struct weir_buf back = {0};
-        cr_assert_eq(weir_decompress((enum weir_codec)codec, WEIR_SLICE("garbage garbage"), 1000, &back), WEIR_CORRUPT,
-                     "codec %d", codec);
+        cr_assert_eq(
+            weir_decompress((enum weir_codec)codec, WEIR_SLICE("garbage garbage"), 1000, &back),
+            WEIR_CORRUPT, "codec %d", codec);
         weir_buf_done(&back);
     }
 }
@@ -137,15 +150,16 @@ Test(compression, every_early_end_is_seen)
     uint8_t *plain = make_plain();
     for (int codec = WEIR_CODEC_GZIP; codec < ALL_CODECS; codec++) {
         struct weir_buf packed = {0};
-        compress((enum weir_codec)codec, WEIR_CODEC_LEVEL_DEFAULT, weir_slice_of(plain, 3000), 3000, &packed);
+        compress((enum weir_codec)codec, WEIR_CODEC_LEVEL_DEFAULT, weir_slice_of(plain, 3000), 3000,
+                 &packed);
         for (size_t size = 1; size < packed.size; size++) {
             struct weir_buf back = {0};
-            enum weir_status status =
-                weir_decompress((enum weir_codec)codec, weir_slice_of(packed.data, size), 5000, &back);
+            enum weir_status status = weir_decompress(
+                (enum weir_codec)codec, weir_slice_of(packed.data, size), 5000, &back);
             /* A framed snappy stream may end between blocks. */
             bool may_end = codec == WEIR_CODEC_SNAPPY && size == 16;
-            cr_assert(status == WEIR_CORRUPT || status == WEIR_TRUNCATED || may_end, "codec %d at %zu: %s", codec, size,
-                      weir_status_name(status));
+            cr_assert(status == WEIR_CORRUPT || status == WEIR_TRUNCATED || may_end,
+                      "codec %d at %zu: %s", codec, size, weir_status_name(status));
             weir_buf_done(&back);
         }
         weir_buf_done(&packed);
@@ -160,7 +174,8 @@ Test(compression, raw_snappy_as_librdkafka_writes_it_is_read)
     char *packed = weir_malloc(size);
     struct weir_buf back = {0};
     cr_assert_eq(snappy_compress((const char *)plain, 100000, packed, &size), SNAPPY_OK);
-    cr_assert_eq(weir_decompress(WEIR_CODEC_SNAPPY, weir_slice_of(packed, size), 100000, &back), WEIR_OK);
+    cr_assert_eq(weir_decompress(WEIR_CODEC_SNAPPY, weir_slice_of(packed, size), 100000, &back),
+                 WEIR_OK);
     cr_assert_eq(back.size, 100000);
     cr_assert_eq(memcmp(back.data, plain, 100000), 0);
     weir_buf_done(&back);
@@ -172,7 +187,9 @@ Test(compression, a_snappy_length_that_cannot_be_is_not_believed)
 {
     static const uint8_t lie[] = {0xff, 0xff, 0xff, 0xff, 0x0f, 0x00};
     struct weir_buf back = {0};
-    cr_assert_eq(weir_decompress(WEIR_CODEC_SNAPPY, weir_slice_of(lie, sizeof(lie)), SIZE_MAX, &back), WEIR_CORRUPT);
+    cr_assert_eq(
+        weir_decompress(WEIR_CODEC_SNAPPY, weir_slice_of(lie, sizeof(lie)), SIZE_MAX, &back),
+        WEIR_CORRUPT);
     weir_buf_done(&back);
 }
 

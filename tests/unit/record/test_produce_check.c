@@ -38,7 +38,8 @@ static enum weir_status check(void)
     memset(&checked, 0, sizeof(checked));
     memset(&errors, 0, sizeof(errors));
     struct weir_batch batch;
-    enum weir_status status = weir_produce_records_check(weir_buf_slice(&bytes), true, &batch, &errors.message);
+    enum weir_status status =
+        weir_produce_records_check(weir_buf_slice(&bytes), true, &batch, &errors.message);
     if (status != WEIR_OK)
         return status;
     return weir_produce_check(&batch, &options, &checked, &errors);
@@ -97,7 +98,8 @@ Test(produce_check, zeros_are_told_apart_by_their_number)
     cr_assert_eq(check(), WEIR_INVALID_RECORD);
     weir_buf_append(&bytes, zeros, 90);
     cr_assert_eq(check(), WEIR_CORRUPT_MESSAGE);
-    cr_assert_str_eq(errors.message.text, "Record size 0 is less than the minimum record overhead (14)");
+    cr_assert_str_eq(errors.message.text,
+                     "Record size 0 is less than the minimum record overhead (14)");
 }
 
 Test(produce_check, zstd_needs_a_version_that_has_it)
@@ -119,10 +121,11 @@ Test(produce_check, header_rules)
         int width;
         int64_t value;
         enum weir_status expected;
-    } cases[] = {{0, 8, 77, WEIR_INVALID_RECORD},  {23, 4, -1, WEIR_INVALID_RECORD}, {23, 4, 7, WEIR_INVALID_RECORD},
-                 {57, 4, 0, WEIR_INVALID_RECORD},  {57, 4, 5, WEIR_INVALID_RECORD},  {57, 4, 1, WEIR_INVALID_RECORD},
-                 {57, 4, -1, WEIR_INVALID_RECORD}, {21, 2, 32, WEIR_INVALID_RECORD}, {43, 8, 5, WEIR_INVALID_RECORD},
-                 {21, 2, 5, WEIR_UNKNOWN_SERVER_ERROR}};
+    } cases[] = {{0, 8, 77, WEIR_INVALID_RECORD},  {23, 4, -1, WEIR_INVALID_RECORD},
+                 {23, 4, 7, WEIR_INVALID_RECORD},  {57, 4, 0, WEIR_INVALID_RECORD},
+                 {57, 4, 5, WEIR_INVALID_RECORD},  {57, 4, 1, WEIR_INVALID_RECORD},
+                 {57, 4, -1, WEIR_INVALID_RECORD}, {21, 2, 32, WEIR_INVALID_RECORD},
+                 {43, 8, 5, WEIR_INVALID_RECORD},  {21, 2, 5, WEIR_UNKNOWN_SERVER_ERROR}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         weir_buf_clear(&bytes);
         help_plain(2, &bytes);
@@ -206,7 +209,8 @@ Test(produce_check, compacted_topics_want_keys)
 {
     struct weir_batch_builder *builder = NULL;
     struct weir_batch_builder_options plain = weir_batch_builder_options_default();
-    struct weir_record_data with_key = {.timestamp = HELP_NOW_MS, .key = WEIR_SLICE("a"), .value = WEIR_SLICE("b")};
+    struct weir_record_data with_key = {
+        .timestamp = HELP_NOW_MS, .key = WEIR_SLICE("a"), .value = WEIR_SLICE("b")};
     struct weir_record_data without = {.timestamp = HELP_NOW_MS, .value = WEIR_SLICE("v")};
     cr_assert_eq(weir_batch_builder_new(&plain, &bytes, &builder), WEIR_OK);
     weir_batch_builder_add(builder, &with_key);
@@ -218,12 +222,14 @@ Test(produce_check, compacted_topics_want_keys)
     cr_assert_eq(check(), WEIR_INVALID_RECORD);
     cr_assert_eq(errors.count, 1);
     cr_assert_eq(errors.items[0].index, 1);
-    cr_assert(weir_slice_is(errors.items[0].message,
-                            "Compacted topic cannot accept message without key in topic partition t-3"));
-    cr_assert_str_eq(errors.message.text,
-                     "One or more records have been rejected due to 1 record errors in total, and only showing the "
-                     "first three errors at most: [RecordError(batchIndex=1, message='Compacted topic cannot accept "
-                     "message without key in topic partition t-3')]");
+    cr_assert(
+        weir_slice_is(errors.items[0].message,
+                      "Compacted topic cannot accept message without key in topic partition t-3"));
+    cr_assert_str_eq(errors.message.text, "One or more records have been rejected due to 1 record "
+                                          "errors in total, and only showing the "
+                                          "first three errors at most: [RecordError(batchIndex=1, "
+                                          "message='Compacted topic cannot accept "
+                                          "message without key in topic partition t-3')]");
 }
 
 Test(produce_check, create_times_must_be_near_now)
@@ -233,11 +239,13 @@ Test(produce_check, create_times_must_be_near_now)
     struct weir_batch_builder_options plain = weir_batch_builder_options_default();
     help_build(&plain, 1, 5, 1000000, &bytes);
     cr_assert_eq(check(), WEIR_INVALID_TIMESTAMP);
-    cr_assert_str_eq(errors.message.text, "One or more records have been rejected due to invalid timestamp");
+    cr_assert_str_eq(errors.message.text,
+                     "One or more records have been rejected due to invalid timestamp");
     cr_assert_eq(errors.count, 1);
     char expected[200];
     (void)snprintf(expected, sizeof(expected),
-                   "Timestamp 1000000 of message with offset 0 is out of range. The timestamp should be within "
+                   "Timestamp 1000000 of message with offset 0 is out of range. The timestamp "
+                   "should be within "
                    "[%lld, %lld]",
                    (long long)options.now_ms - 1000, (long long)options.now_ms + 1000);
     cr_assert(weir_slice_is(errors.items[0].message, expected));
@@ -262,7 +270,8 @@ Test(produce_check, many_record_errors_are_counted_and_cut)
     cr_assert_eq(check(), WEIR_INVALID_TIMESTAMP);
     cr_assert_eq(errors.total, 500);
     cr_assert_eq(errors.count, WEIR_RECORD_ERRORS_MAX);
-    cr_assert_eq(errors.items[WEIR_RECORD_ERRORS_MAX - 1].message.size, errors.items[10].message.size);
+    cr_assert_eq(errors.items[WEIR_RECORD_ERRORS_MAX - 1].message.size,
+                 errors.items[10].message.size);
 }
 
 /* --- What is written. --- */
@@ -291,10 +300,12 @@ Test(produce_check, a_client_may_not_set_log_append_time_there)
     cr_assert_eq(errors.count, 2);
     char expected[200];
     (void)snprintf(expected, sizeof(expected),
-                   "Invalid timestamp type in message DefaultRecord(offset=1, timestamp=%lld, key=2 bytes, value=5 "
+                   "Invalid timestamp type in message DefaultRecord(offset=1, timestamp=%lld, "
+                   "key=2 bytes, value=5 "
                    "bytes). Producer should not set timestamp type to LogAppendTime.",
                    (long long)HELP_NOW_MS + 1);
-    cr_assert(weir_slice_is(errors.items[1].message, expected), "%.*s", WEIR_SLICE_ARGS(errors.items[1].message));
+    cr_assert(weir_slice_is(errors.items[1].message, expected), "%.*s",
+              WEIR_SLICE_ARGS(errors.items[1].message));
     /* On a CreateTime topic the bit is taken off. */
     struct weir_buf out = {0};
     options.log_append_time = false;
@@ -360,7 +371,8 @@ Test(produce_check, inner_offsets_that_do_not_count_up_are_put_right)
     struct weir_record_iter *iter = NULL;
     struct weir_record record;
     help_plain(2, &bytes);
-    /* The second record's offset delta: behind the first record, its size, attributes and timestamp delta. */
+    /* The second record's offset delta: behind the first record, its size, attributes and timestamp
+     * delta. */
     size_t second = 61 + 1 + (size_t)(bytes.data[61] >> 1);
     bytes.data[second + 3] = 10;
     help_fix_crc(&bytes);

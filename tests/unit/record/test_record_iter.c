@@ -59,7 +59,8 @@ Test(record_iter, skipping_the_payload_checks_the_same)
         struct weir_batch batch = help_parse(&bytes);
         cr_assert_eq(weir_record_iter_new(&batch, &skip, &iter, NULL), WEIR_OK);
         for (int i = 0; i < 7; i++) {
-            cr_assert_eq(weir_record_iter_next(iter, &record, NULL), WEIR_OK, "codec %d record %d", codec, i);
+            cr_assert_eq(weir_record_iter_next(iter, &record, NULL), WEIR_OK, "codec %d record %d",
+                         codec, i);
             cr_assert_eq(record.key_bytes, 2);
             cr_assert_eq(record.value_bytes, 100000);
             cr_assert_eq(record.timestamp, HELP_NOW_MS + i);
@@ -71,7 +72,8 @@ Test(record_iter, skipping_the_payload_checks_the_same)
     }
 }
 
-/* Every byte of the records changed in turn: a record or a failure, never a crash or an endless walk. */
+/* Every byte of the records changed in turn: a record or a failure, never a crash or an endless
+ * walk. */
 Test(record_iter, damaged_records_end_in_a_status)
 {
     for (int codec = 0; codec < ALL_CODECS; codec++) {
@@ -81,7 +83,8 @@ Test(record_iter, damaged_records_end_in_a_status)
         help_build(&options, 4, 50, HELP_NOW_MS, &bytes);
         for (size_t at = 57; at < bytes.size; at++) {
             for (int bit = 0; bit < 8; bit++) {
-                struct weir_record_iter_options skip = {.skip_payload = bit % 2 == 0, .decompressed_bytes_max = 100000};
+                struct weir_record_iter_options skip = {.skip_payload = bit % 2 == 0,
+                                                        .decompressed_bytes_max = 100000};
                 enum weir_status status;
                 bytes.data[at] ^= (uint8_t)(1 << bit);
                 struct weir_batch batch = help_parse(&bytes);
@@ -142,8 +145,8 @@ Test(record_iter, log_append_time_is_every_records_time)
 
 /* --- Magic 0 and 1. --- */
 
-static void add_legacy(struct weir_buf *out, int magic, int attributes, int64_t offset, int64_t timestamp,
-                       struct weir_slice key, struct weir_slice value)
+static void add_legacy(struct weir_buf *out, int magic, int attributes, int64_t offset,
+                       int64_t timestamp, struct weir_slice key, struct weir_slice value)
 {
     struct weir_buf body = {0};
     uint8_t scratch[8];
@@ -204,12 +207,16 @@ Test(record_iter, old_compressed_sets_have_the_outer_offset_at_their_end)
         struct weir_record_iter *iter = NULL;
         struct weir_record record;
         for (int i = 0; i < 3; i++)
-            add_legacy(&inner, magic, 0, magic == 1 ? i : 10 + i, 100 + i, WEIR_NULL_SLICE, WEIR_SLICE("v"));
-        cr_assert_eq(weir_compressor_new(WEIR_CODEC_GZIP, WEIR_CODEC_LEVEL_DEFAULT, &packed, &compressor), WEIR_OK);
+            add_legacy(&inner, magic, 0, magic == 1 ? i : 10 + i, 100 + i, WEIR_NULL_SLICE,
+                       WEIR_SLICE("v"));
+        cr_assert_eq(
+            weir_compressor_new(WEIR_CODEC_GZIP, WEIR_CODEC_LEVEL_DEFAULT, &packed, &compressor),
+            WEIR_OK);
         weir_compressor_write(compressor, weir_buf_slice(&inner));
         cr_assert_eq(weir_compressor_finish(compressor), WEIR_OK);
         weir_compressor_free(compressor);
-        add_legacy(&bytes, magic, WEIR_CODEC_GZIP, 12, 102, WEIR_NULL_SLICE, weir_buf_slice(&packed));
+        add_legacy(&bytes, magic, WEIR_CODEC_GZIP, 12, 102, WEIR_NULL_SLICE,
+                   weir_buf_slice(&packed));
         struct weir_batch batch = help_parse(&bytes);
         cr_assert_eq(weir_record_iter_new(&batch, NULL, &iter, NULL), WEIR_OK);
         for (int i = 0; i < 3; i++) {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What the log tests share: a temporary directory, an env over the real disk with a clock that stands still, fails on
- * demand and counts syncs, and short ways to make, open, fill and read a log.
+ * What the log tests share: a temporary directory, an env over the real disk with a clock that
+ * stands still, fails on demand and counts syncs, and short ways to make, open, fill and read a
+ * log.
  */
 
 #include "weir/base/memory.h"
@@ -26,8 +27,8 @@ struct world {
     enum weir_status write_failure;
     bool fail_sync;
     int syncs;
-    char dir[256];      /* temporary */
-    char log_dir[300];  /* the partition's */
+    char dir[256];     /* temporary */
+    char log_dir[300]; /* the partition's */
     struct weir_partition_log_options options;
     struct weir_partition_log *log;
     struct weir_partition_log_recovery recovery;
@@ -49,8 +50,9 @@ static inline int64_t world_monotonic_ns(void *env)
     return the_world->now_ms * 1000000;
 }
 
-static inline enum weir_status world_write_at(void *env, struct weir_file *file, const struct weir_slice *parts,
-                                              size_t count, uint64_t file_pos, struct weir_detail *detail)
+static inline enum weir_status world_write_at(void *env, struct weir_file *file,
+                                              const struct weir_slice *parts, size_t count,
+                                              uint64_t file_pos, struct weir_detail *detail)
 {
     if (the_world->fail_write_after == 0) {
         /* Half of the first part arrives, as a full disk leaves it. */
@@ -76,7 +78,8 @@ static inline enum weir_status world_sync(void *env, struct weir_file *file, boo
     return weir_env_posix()->ops->sync(env, file, with_metadata, detail);
 }
 
-static inline void world_on_failure(void *context, struct weir_partition_log *log, const struct weir_detail *detail)
+static inline void world_on_failure(void *context, struct weir_partition_log *log,
+                                    const struct weir_detail *detail)
 {
     (void)log;
     (void)detail;
@@ -157,11 +160,13 @@ struct world_batch {
 
 static inline struct world_batch world_batch(int count)
 {
-    return (struct world_batch){
-        .options = weir_batch_builder_options_default(), .count = count, .timestamp = the_world->now_ms};
+    return (struct world_batch){.options = weir_batch_builder_options_default(),
+                                .count = count,
+                                .timestamp = the_world->now_ms};
 }
 
-static inline struct world_batch world_producer_batch(int count, int64_t producer_id, int16_t epoch, int32_t sequence)
+static inline struct world_batch world_producer_batch(int count, int64_t producer_id, int16_t epoch,
+                                                      int32_t sequence)
 {
     struct world_batch batch = world_batch(count);
     batch.options.producer_id = producer_id;
@@ -182,8 +187,9 @@ static inline void world_build(const struct world_batch *spec, struct weir_buf *
         (void)snprintf(value, sizeof(value), "v%d", i);
         struct weir_record_data record = {.timestamp = spec->timestamp + i,
                                           .key = weir_slice_str(key),
-                                          .value = spec->value_bytes > 0 ? weir_slice_of(filler, spec->value_bytes)
-                                                                         : weir_slice_str(value)};
+                                          .value = spec->value_bytes > 0
+                                                       ? weir_slice_of(filler, spec->value_bytes)
+                                                       : weir_slice_str(value)};
         weir_batch_builder_add(builder, &record);
     }
     cr_assert_eq(weir_batch_builder_finish(builder), WEIR_OK);
@@ -198,13 +204,16 @@ static inline enum weir_status world_try_append(struct world *world, const struc
     struct weir_buf bytes = {0};
     struct weir_checked_batch checked;
     world_build(spec, &bytes);
-    cr_assert_eq(weir_checked_batch_from_own(weir_buf_slice(&bytes), &checked, &world->detail), WEIR_OK);
-    enum weir_status status = weir_partition_log_append(world->log, &checked, options, out, &world->detail);
+    cr_assert_eq(weir_checked_batch_from_own(weir_buf_slice(&bytes), &checked, &world->detail),
+                 WEIR_OK);
+    enum weir_status status =
+        weir_partition_log_append(world->log, &checked, options, out, &world->detail);
     weir_buf_done(&bytes);
     return status;
 }
 
-static inline struct weir_log_append_result world_append(struct world *world, const struct world_batch *spec)
+static inline struct weir_log_append_result world_append(struct world *world,
+                                                         const struct world_batch *spec)
 {
     struct weir_log_append_options options = {.origin = WEIR_APPEND_CLIENT, .is_verified = true};
     struct weir_log_append_result result;
@@ -222,11 +231,12 @@ static inline void world_append_many(struct world *world, int batches, int recor
     }
 }
 
-static inline struct weir_log_append_result world_marker(struct world *world, int64_t producer_id, int16_t epoch,
-                                                         bool is_commit)
+static inline struct weir_log_append_result world_marker(struct world *world, int64_t producer_id,
+                                                         int16_t epoch, bool is_commit)
 {
     struct weir_log_append_options options = {.origin = WEIR_APPEND_COORDINATOR};
-    struct weir_txn_marker marker = {.producer_id = producer_id, .producer_epoch = epoch, .is_commit = is_commit};
+    struct weir_txn_marker marker = {
+        .producer_id = producer_id, .producer_epoch = epoch, .is_commit = is_commit};
     struct weir_log_append_result result;
     enum weir_status status =
         weir_partition_log_append_marker(world->log, &marker, &options, &result, &world->detail);
@@ -235,8 +245,8 @@ static inline struct weir_log_append_result world_marker(struct world *world, in
     return result;
 }
 
-/* Reads from offset with a limit and returns how many records have offsets at or above it; checks that they are in
- * order and that CRCs are right. */
+/* Reads from offset with a limit and returns how many records have offsets at or above it; checks
+ * that they are in order and that CRCs are right. */
 static inline int world_count(struct world *world, int64_t offset, enum weir_log_read_limit limit)
 {
     int count = 0;
@@ -246,9 +256,10 @@ static inline int world_count(struct world *world, int64_t offset, enum weir_log
             .offset = next, .bytes_max = 1 << 20, .limit = limit, .min_one_batch = true};
         struct weir_log_read read;
         struct weir_buf bytes = {0};
-        enum weir_status status = weir_partition_log_read(world->log, &options, &read, &world->detail);
-        cr_assert_eq(status, WEIR_OK, "read at %lld: %s %s", (long long)next, weir_status_name(status),
-                     world->detail.text);
+        enum weir_status status =
+            weir_partition_log_read(world->log, &options, &read, &world->detail);
+        cr_assert_eq(status, WEIR_OK, "read at %lld: %s %s", (long long)next,
+                     weir_status_name(status), world->detail.text);
         if (read.range.size == 0) {
             weir_log_read_done(&read);
             return count;
@@ -259,7 +270,8 @@ static inline int world_count(struct world *world, int64_t offset, enum weir_log
         struct weir_batch batch;
         weir_batch_iter_init(&iter, weir_buf_slice(&bytes));
         while (weir_batch_iter_next(&iter, &batch, NULL) == WEIR_OK) {
-            cr_assert_eq(weir_batch_check(&batch, &world->detail), WEIR_OK, "%s", world->detail.text);
+            cr_assert_eq(weir_batch_check(&batch, &world->detail), WEIR_OK, "%s",
+                         world->detail.text);
             cr_assert_geq(batch.last_offset, next);
             struct weir_record_iter *records = NULL;
             struct weir_record record;
@@ -291,5 +303,7 @@ static inline void world_file(struct world *world, int64_t offset, const char *s
 static inline int64_t world_file_size(struct world *world, const char *path)
 {
     struct weir_file_info info;
-    return weir_path_info(&world->env, path, &info, &world->detail) == WEIR_OK ? (int64_t)info.size_bytes : -1;
+    return weir_path_info(&world->env, path, &info, &world->detail) == WEIR_OK
+               ? (int64_t)info.size_bytes
+               : -1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* One thread appends, one flushes, rolls and deletes, two read: every read is whole, in order and below its limit.  A
- * plain program, so that it runs under ThreadSanitizer. */
+/* One thread appends, one flushes, rolls and deletes, two read: every read is whole, in order and
+ * below its limit.  A plain program, so that it runs under ThreadSanitizer. */
 
 #include "weir/base/assert.h"
 #include "weir/base/memory.h"
@@ -38,7 +38,8 @@ static void *append_loop(void *context)
         struct weir_batch_builder *builder = NULL;
         struct weir_batch_builder_options options = weir_batch_builder_options_default();
         struct weir_checked_batch checked;
-        struct weir_log_append_options append = {.origin = WEIR_APPEND_CLIENT, .leader_epoch = i / 500};
+        struct weir_log_append_options append = {.origin = WEIR_APPEND_CLIENT,
+                                                 .leader_epoch = i / 500};
         struct weir_log_append_result result;
         check(weir_batch_builder_new(&options, &bytes, &builder), "builder");
         for (int r = 0; r <= i % 7; r++) {
@@ -66,7 +67,8 @@ static void *upkeep_loop(void *context)
         int64_t log_start;
         check(weir_partition_log_flush(shared->log, true, NULL), "flush");
         int64_t high_watermark = weir_partition_log_high_watermark(shared->log);
-        check(weir_partition_log_delete_records(shared->log, high_watermark / 2, &log_start), "delete records");
+        check(weir_partition_log_delete_records(shared->log, high_watermark / 2, &log_start),
+              "delete records");
         check(weir_partition_log_retain(shared->log, &result, NULL), "retain");
         (void)weir_partition_log_size(shared->log);
         enum weir_status status =
@@ -102,7 +104,8 @@ static void *read_loop(void *context)
         weir_partition_log_offsets(shared->log, &offsets);
         seed = seed * 6364136223846793005U + 1442695040888963407U;
         int64_t span = offsets.log_end_offset - offsets.log_start_offset + 1;
-        struct weir_log_read_options options = {.offset = offsets.log_start_offset + (int64_t)((seed >> 33) % (uint64_t)span),
+        struct weir_log_read_options options = {.offset = offsets.log_start_offset +
+                                                          (int64_t)((seed >> 33) % (uint64_t)span),
                                                 .bytes_max = 3000,
                                                 .limit = WEIR_LOG_READ_TO_HIGH_WATERMARK,
                                                 .min_one_batch = true,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A log directory that Apache Kafka 4.3.0 closed cleanly opens with the figures its description gives (reference F.4).
- * Skipped where the fixtures do not lie beside the source. */
+/* A log directory that Apache Kafka 4.3.0 closed cleanly opens with the figures its description
+ * gives (reference F.4). Skipped where the fixtures do not lie beside the source. */
 
 #include "weir/base/memory.h"
 #include "weir/record/batch.h"
@@ -24,8 +24,8 @@ static bool unpack(void)
     const char *end = strstr(__FILE__, "tests/unit/storage/");
     if (end == NULL)
         return false;
-    (void)snprintf(archive, sizeof(archive), "%.*s../shared/fixtures/kafka-4.3.0-log-dirs.tgz", (int)(end - __FILE__),
-                   __FILE__);
+    (void)snprintf(archive, sizeof(archive), "%.*s../shared/fixtures/kafka-4.3.0-log-dirs.tgz",
+                   (int)(end - __FILE__), __FILE__);
     if (access(archive, R_OK) != 0)
         return false;
     (void)snprintf(dir, sizeof(dir), "/tmp/weir-fixture-XXXXXX");
@@ -46,7 +46,8 @@ static struct weir_log_manager *open_manager(void)
 {
     struct weir_meta_properties properties;
     struct weir_detail detail = {{0}};
-    cr_assert_eq(weir_meta_properties_read(weir_env_posix(), log_dir, &properties, &detail), WEIR_OK, "%s", detail.text);
+    cr_assert_eq(weir_meta_properties_read(weir_env_posix(), log_dir, &properties, &detail),
+                 WEIR_OK, "%s", detail.text);
     const char *const dirs[] = {log_dir};
     struct weir_log_manager_options options = {.env = weir_env_posix(),
                                                .dirs = dirs,
@@ -66,7 +67,8 @@ static struct weir_log_manager *open_manager(void)
     return manager;
 }
 
-static struct weir_partition_log *get(struct weir_log_manager *manager, const char *topic, int32_t partition)
+static struct weir_partition_log *get(struct weir_log_manager *manager, const char *topic,
+                                      int32_t partition)
 {
     struct weir_topic_partition key;
     cr_assert_eq(weir_topic_partition_make(weir_slice_str(topic), partition, &key), WEIR_OK);
@@ -125,10 +127,9 @@ Test(fixture, read_committed_sees_what_apache_kafka_shows)
     while (weir_batch_iter_next(&iter, &batch, NULL) == WEIR_OK) {
         bool is_aborted = false;
         for (size_t i = 0; i < read.aborted_count; i++)
-            is_aborted = is_aborted ||
-                         (read.aborted[i].producer_id == batch.producer_id &&
-                          read.aborted[i].first_offset <= batch.base_offset &&
-                          batch.base_offset <= read.aborted[i].last_offset);
+            is_aborted = is_aborted || (read.aborted[i].producer_id == batch.producer_id &&
+                                        read.aborted[i].first_offset <= batch.base_offset &&
+                                        batch.base_offset <= read.aborted[i].last_offset);
         if (!weir_batch_is_control(&batch) && !is_aborted)
             seen[count++] = batch.base_offset;
     }
@@ -153,9 +154,11 @@ Test(fixture, an_unclean_start_rebuilds_the_same)
     for (size_t i = 0; i < count; i++)
         weir_partition_log_offsets(logs[i], &before[i]);
     char command[1024];
-    /* As the paranoid hand-over leaves it: no marker (it is gone already), no indexes, no snapshots, no checkpoint. */
+    /* As the paranoid hand-over leaves it: no marker (it is gone already), no indexes, no
+     * snapshots, no checkpoint. */
     (void)snprintf(command, sizeof(command),
-                   "cd '%s' && rm -f */*.index */*.timeindex */*.txnindex */*.snapshot */leader-epoch-checkpoint "
+                   "cd '%s' && rm -f */*.index */*.timeindex */*.txnindex */*.snapshot "
+                   "*/leader-epoch-checkpoint "
                    "recovery-point-offset-checkpoint",
                    log_dir);
     cr_assert_eq(system(command), 0);
@@ -170,9 +173,10 @@ Test(fixture, an_unclean_start_rebuilds_the_same)
         struct weir_partition_log_offsets after;
         cr_assert_not_null(log);
         weir_partition_log_offsets(log, &after);
-        cr_assert_eq(after.log_end_offset, before[i].log_end_offset, "%s-%d", keys[i]->topic, keys[i]->partition);
-        cr_assert_eq(after.last_stable_offset, before[i].last_stable_offset, "%s-%d", keys[i]->topic,
+        cr_assert_eq(after.log_end_offset, before[i].log_end_offset, "%s-%d", keys[i]->topic,
                      keys[i]->partition);
+        cr_assert_eq(after.last_stable_offset, before[i].last_stable_offset, "%s-%d",
+                     keys[i]->topic, keys[i]->partition);
         weir_partition_log_unref(log);
     }
     for (size_t i = 0; i < count; i++)
@@ -196,7 +200,8 @@ Test(fixture, every_record_of_every_codec_is_read)
     for (size_t i = 0; i < count; i++) {
         int64_t next = weir_partition_log_start_offset(logs[i]);
         while (next < weir_partition_log_end_offset(logs[i])) {
-            struct weir_log_read_options options = {.offset = next, .bytes_max = 4096, .min_one_batch = true};
+            struct weir_log_read_options options = {
+                .offset = next, .bytes_max = 4096, .min_one_batch = true};
             struct weir_log_read read;
             struct weir_buf bytes = {0};
             struct weir_batch batch;

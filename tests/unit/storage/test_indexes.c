@@ -80,7 +80,8 @@ Test(indexes, the_file_grows_and_shrinks_with_the_memory)
     cr_assert_eq(back.count, 5);
     cr_assert_eq(back.items[4].file_pos, 77);
     weir_offset_index_done(&back);
-    cr_assert_eq(weir_offset_index_read(env, path, 77, &back, NULL), WEIR_CORRUPT, "behind the end of the log");
+    cr_assert_eq(weir_offset_index_read(env, path, 77, &back, NULL), WEIR_CORRUPT,
+                 "behind the end of the log");
     weir_offset_index_done(&index);
 }
 
@@ -123,7 +124,8 @@ Test(indexes, aborted_transactions_come_back)
 {
     struct weir_txn_index index = {0};
     struct weir_txn_index back;
-    struct weir_aborted_txn txn = {.producer_id = 1, .first_offset = 2, .last_offset = 3, .last_stable_offset = 4};
+    struct weir_aborted_txn txn = {
+        .producer_id = 1, .first_offset = 2, .last_offset = 3, .last_stable_offset = 4};
     cr_assert_eq(weir_txn_index_read(env, path, &back, NULL), WEIR_OK, "no file, no entries");
     cr_assert_eq(weir_txn_index_append(&index, &txn), WEIR_OK);
     cr_assert_eq(weir_txn_index_append(&index, &txn), WEIR_INVALID);

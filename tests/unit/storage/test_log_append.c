@@ -54,8 +54,8 @@ Test(log_append, everything_is_there_after_the_process_died)
 
 /* --- Idempotent producers (reference B.6). --- */
 
-static enum weir_status try_producer(int count, int64_t producer_id, int16_t epoch, int32_t sequence,
-                                     struct weir_log_append_result *out)
+static enum weir_status try_producer(int count, int64_t producer_id, int16_t epoch,
+                                     int32_t sequence, struct weir_log_append_result *out)
 {
     struct world_batch batch = world_producer_batch(count, producer_id, epoch, sequence);
     struct weir_log_append_options options = {.origin = WEIR_APPEND_CLIENT, .is_verified = true};
@@ -172,7 +172,8 @@ Test(log_append, a_marker_above_the_high_watermark_does_not_move_the_last_stable
     struct weir_log_append_options options = {.origin = WEIR_APPEND_COORDINATOR};
     struct weir_txn_marker marker = {.producer_id = 1, .is_commit = true};
     struct weir_log_append_result result;
-    cr_assert_eq(weir_partition_log_append_marker(world.log, &marker, &options, &result, NULL), WEIR_OK);
+    cr_assert_eq(weir_partition_log_append_marker(world.log, &marker, &options, &result, NULL),
+                 WEIR_OK);
     cr_assert_eq(weir_partition_log_last_stable_offset(world.log), 0);
     cr_assert(weir_partition_log_set_high_watermark(world.log, 3));
     cr_assert_eq(weir_partition_log_last_stable_offset(world.log), 3);
@@ -215,9 +216,11 @@ Test(log_append, markers_of_old_epochs_and_coordinators_are_refused)
                  WEIR_INVALID_PRODUCER_EPOCH);
     marker.producer_epoch = 6;
     marker.coordinator_epoch = 3;
-    cr_assert_eq(weir_partition_log_append_marker(world.log, &marker, &options, &result, NULL), WEIR_OK);
+    cr_assert_eq(weir_partition_log_append_marker(world.log, &marker, &options, &result, NULL),
+                 WEIR_OK);
     /* The same marker again is a retry; one of an older coordinator is not. */
-    cr_assert_eq(weir_partition_log_append_marker(world.log, &marker, &options, &result, NULL), WEIR_OK);
+    cr_assert_eq(weir_partition_log_append_marker(world.log, &marker, &options, &result, NULL),
+                 WEIR_OK);
     marker.coordinator_epoch = 2;
     cr_assert_eq(weir_partition_log_append_marker(world.log, &marker, &options, &result, NULL),
                  WEIR_TRANSACTION_COORDINATOR_FENCED);
@@ -245,7 +248,8 @@ Test(log_append, aborted_transactions_are_told_after_any_restart)
     for (int restart = 0; restart < 3; restart++) {
         struct weir_aborted_txn *aborted = NULL;
         size_t count = 0;
-        cr_assert_eq(weir_partition_log_aborted_txns(world.log, 0, 100, &aborted, &count, NULL), WEIR_OK);
+        cr_assert_eq(weir_partition_log_aborted_txns(world.log, 0, 100, &aborted, &count, NULL),
+                     WEIR_OK);
         cr_assert_eq(count, 2);
         cr_assert_eq(aborted[0].first_offset, 0);
         cr_assert_eq(aborted[0].last_offset, 2);
@@ -354,7 +358,8 @@ Test(log_append, out_of_memory_at_any_point_changes_nothing)
 {
     for (long n = 0; n < 40; n++) {
         struct world_batch batch = world_producer_batch(2, 1000 + n, 0, 0);
-        struct weir_log_append_options options = {.origin = WEIR_APPEND_CLIENT, .leader_epoch = (int32_t)n};
+        struct weir_log_append_options options = {.origin = WEIR_APPEND_CLIENT,
+                                                  .leader_epoch = (int32_t)n};
         struct weir_log_append_result result;
         struct weir_checked_batch checked;
         struct weir_buf bytes = {0};
@@ -362,10 +367,12 @@ Test(log_append, out_of_memory_at_any_point_changes_nothing)
         world_build(&batch, &bytes);
         cr_assert_eq(weir_checked_batch_from_own(weir_buf_slice(&bytes), &checked, NULL), WEIR_OK);
         weir_memory_fail_after(n % 8 + 1);
-        enum weir_status status = weir_partition_log_append(world.log, &checked, &options, &result, NULL);
+        enum weir_status status =
+            weir_partition_log_append(world.log, &checked, &options, &result, NULL);
         weir_memory_fail_after(-1);
         cr_assert(status == WEIR_OK || status == WEIR_NO_MEMORY);
-        cr_assert_eq(weir_partition_log_end_offset(world.log), before + (status == WEIR_OK ? 2 : 0));
+        cr_assert_eq(weir_partition_log_end_offset(world.log),
+                     before + (status == WEIR_OK ? 2 : 0));
         weir_buf_done(&bytes);
     }
 }
@@ -382,8 +389,8 @@ Test(log_append, raw_batches_keep_their_offsets_and_epochs)
         batch.options.partition_leader_epoch = i;
         world_build(&batch, &bytes);
     }
-    cr_assert_eq(weir_partition_log_append_raw(world.log, weir_buf_slice(&bytes), WEIR_APPEND_REPLICATION, &result,
-                                               NULL),
+    cr_assert_eq(weir_partition_log_append_raw(world.log, weir_buf_slice(&bytes),
+                                               WEIR_APPEND_REPLICATION, &result, NULL),
                  WEIR_OK);
     cr_assert_eq(result.base_offset, 10);
     cr_assert_eq(result.last_offset, 21);
@@ -394,12 +401,12 @@ Test(log_append, raw_batches_keep_their_offsets_and_epochs)
     weir_partition_log_end_offset_for_epoch(world.log, 1, &epoch, &end_offset);
     cr_assert_eq(epoch, 1);
     cr_assert_eq(end_offset, 20);
-    cr_assert_eq(weir_partition_log_append_raw(world.log, weir_buf_slice(&bytes), WEIR_APPEND_REPLICATION, &result,
-                                               NULL),
+    cr_assert_eq(weir_partition_log_append_raw(world.log, weir_buf_slice(&bytes),
+                                               WEIR_APPEND_REPLICATION, &result, NULL),
                  WEIR_INVALID);
     bytes.data[bytes.size - 1] ^= 1;
-    cr_assert_eq(weir_partition_log_append_raw(world.log, weir_buf_slice(&bytes), WEIR_APPEND_REPLICATION, &result,
-                                               NULL),
+    cr_assert_eq(weir_partition_log_append_raw(world.log, weir_buf_slice(&bytes),
+                                               WEIR_APPEND_REPLICATION, &result, NULL),
                  WEIR_INVALID); /* order is seen first */
     weir_buf_done(&bytes);
 }
@@ -414,12 +421,15 @@ Test(log_append, raw_batches_with_a_bad_checksum_or_a_torn_end_are_refused_whole
         world_build(&batch, &bytes);
     }
     struct weir_slice torn = weir_slice_of(bytes.data, bytes.size - 1);
-    cr_assert_eq(weir_partition_log_append_raw(world.log, torn, WEIR_APPEND_RAFT, &result, NULL), WEIR_CORRUPT);
-    bytes.data[bytes.size - 1] ^= 1;
-    cr_assert_eq(weir_partition_log_append_raw(world.log, weir_buf_slice(&bytes), WEIR_APPEND_RAFT, &result, NULL),
+    cr_assert_eq(weir_partition_log_append_raw(world.log, torn, WEIR_APPEND_RAFT, &result, NULL),
                  WEIR_CORRUPT);
-    cr_assert_eq(weir_partition_log_append_raw(world.log, WEIR_EMPTY_SLICE, WEIR_APPEND_RAFT, &result, NULL),
-                 WEIR_INVALID);
+    bytes.data[bytes.size - 1] ^= 1;
+    cr_assert_eq(weir_partition_log_append_raw(world.log, weir_buf_slice(&bytes), WEIR_APPEND_RAFT,
+                                               &result, NULL),
+                 WEIR_CORRUPT);
+    cr_assert_eq(
+        weir_partition_log_append_raw(world.log, WEIR_EMPTY_SLICE, WEIR_APPEND_RAFT, &result, NULL),
+        WEIR_INVALID);
     cr_assert_eq(weir_partition_log_end_offset(world.log), 0);
     weir_buf_done(&bytes);
 }

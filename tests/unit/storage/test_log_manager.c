@@ -39,8 +39,8 @@ static struct weir_log_manager_load_result load(const struct weir_log_manager_lo
 {
     static const struct weir_log_manager_load_options defaults;
     struct weir_log_manager_load_result result;
-    enum weir_status status =
-        weir_log_manager_load(manager, options == NULL ? &defaults : options, &result, &world.detail);
+    enum weir_status status = weir_log_manager_load(manager, options == NULL ? &defaults : options,
+                                                    &result, &world.detail);
     cr_assert_eq(status, WEIR_OK, "%s", world.detail.text);
     return result;
 }
@@ -61,8 +61,8 @@ static struct weir_topic_partition key_of(const char *topic, int32_t partition)
 static void create_and_fill(const char *topic, int32_t partition, int batches)
 {
     struct weir_topic_partition key = key_of(topic, partition);
-    enum weir_status status =
-        weir_log_manager_create(manager, &key, weir_uuid_small(101), NULL, &world.log, &world.detail);
+    enum weir_status status = weir_log_manager_create(manager, &key, weir_uuid_small(101), NULL,
+                                                      &world.log, &world.detail);
     cr_assert_eq(status, WEIR_OK, "%s", world.detail.text);
     world_append_many(&world, batches, 3);
     weir_partition_log_unref(world.log);
@@ -82,7 +82,8 @@ static int64_t end_offset(const char *topic, int32_t partition)
 
 static void close_and_free(void)
 {
-    cr_assert_eq(weir_log_manager_close(manager, 12, true, &world.detail), WEIR_OK, "%s", world.detail.text);
+    cr_assert_eq(weir_log_manager_close(manager, 12, true, &world.detail), WEIR_OK, "%s",
+                 world.detail.text);
     weir_log_manager_free(manager);
     manager = NULL;
 }
@@ -158,7 +159,8 @@ Test(log_manager, a_second_process_is_refused_in_words)
     pid_t child = fork();
     if (child == 0) {
         manager = NULL;
-        bool is_refused = try_open(1, NULL) == WEIR_BUSY && strstr(world.detail.text, "another process") != NULL;
+        bool is_refused =
+            try_open(1, NULL) == WEIR_BUSY && strstr(world.detail.text, "another process") != NULL;
         _exit(is_refused ? 0 : 1);
     }
     int status = -1;
@@ -207,8 +209,8 @@ Test(log_manager, the_start_set_by_delete_records_survives_by_its_checkpoint)
     weir_partition_log_unref(log);
 }
 
-static bool belongs(void *context, const struct weir_topic_partition *key, struct weir_uuid topic_id,
-                    struct weir_uuid directory_id)
+static bool belongs(void *context, const struct weir_topic_partition *key,
+                    struct weir_uuid topic_id, struct weir_uuid directory_id)
 {
     (void)context;
     (void)directory_id;
@@ -235,7 +237,8 @@ Test(log_manager, a_deleted_partition_goes_after_its_delay_and_may_be_made_again
     (void)open_and_load(1);
     create_and_fill("t", 0, 5);
     struct weir_topic_partition key = key_of("t", 0);
-    cr_assert_eq(weir_log_manager_delete(manager, &key, &world.detail), WEIR_OK, "%s", world.detail.text);
+    cr_assert_eq(weir_log_manager_delete(manager, &key, &world.detail), WEIR_OK, "%s",
+                 world.detail.text);
     cr_assert_eq(weir_log_manager_delete(manager, &key, NULL), WEIR_NOT_FOUND);
     create_and_fill("t", 0, 1);
     cr_assert_eq(end_offset("t", 0), 3);
@@ -251,9 +254,12 @@ Test(log_manager, a_topic_of_the_same_name_but_another_id_is_refused)
     create_and_fill("t", 0, 1);
     struct weir_topic_partition key = key_of("t", 0);
     struct weir_partition_log *log = NULL;
-    cr_assert_eq(weir_log_manager_create(manager, &key, weir_uuid_small(102), NULL, &log, &world.detail),
-                 WEIR_INCONSISTENT_TOPIC_ID);
-    cr_assert_eq(weir_log_manager_create(manager, &key, weir_uuid_small(101), NULL, &log, &world.detail), WEIR_OK);
+    cr_assert_eq(
+        weir_log_manager_create(manager, &key, weir_uuid_small(102), NULL, &log, &world.detail),
+        WEIR_INCONSISTENT_TOPIC_ID);
+    cr_assert_eq(
+        weir_log_manager_create(manager, &key, weir_uuid_small(101), NULL, &log, &world.detail),
+        WEIR_OK);
     weir_partition_log_unref(log);
     cr_assert_eq(weir_log_manager_count(manager), 1);
 }
@@ -277,13 +283,15 @@ Test(log_manager, partitions_are_spread_over_directories_and_one_may_fail_alone)
     for (int32_t i = 0; i < 10; i++) {
         struct weir_topic_partition key = key_of("t", i);
         struct weir_partition_log *log = weir_log_manager_get(manager, &key);
-        cr_assert_eq(weir_partition_log_has_failed(log), weir_log_manager_dir_of(manager, &key) == 0);
+        cr_assert_eq(weir_partition_log_has_failed(log),
+                     weir_log_manager_dir_of(manager, &key) == 0);
         weir_partition_log_unref(log);
     }
     create_and_fill("new", 0, 1);
     struct weir_topic_partition key = key_of("new", 0);
     cr_assert_eq(weir_log_manager_dir_of(manager, &key), 1);
-    cr_assert_eq(weir_log_manager_close(manager, 1, true, &world.detail), WEIR_OK, "%s", world.detail.text);
+    cr_assert_eq(weir_log_manager_close(manager, 1, true, &world.detail), WEIR_OK, "%s",
+                 world.detail.text);
     cr_assert(!exists(dir_a, ".kafka_cleanshutdown"));
     cr_assert(exists(dir_b, ".kafka_cleanshutdown"));
 }
@@ -299,7 +307,8 @@ Test(log_manager, a_log_that_cannot_be_closed_well_gets_no_marker)
     cr_assert_eq(weir_partition_log_flush(log, true, NULL), WEIR_KAFKA_STORAGE_ERROR);
     weir_partition_log_unref(log);
     world.fail_sync = false;
-    cr_assert_eq(weir_log_manager_close(manager, 1, true, &world.detail), WEIR_OK); /* it was told when it failed */
+    cr_assert_eq(weir_log_manager_close(manager, 1, true, &world.detail),
+                 WEIR_OK); /* it was told when it failed */
     cr_assert(!exists(dir_a, ".kafka_cleanshutdown"));
     weir_log_manager_free(manager);
     manager = NULL;
@@ -320,8 +329,9 @@ Test(log_manager, damaged_checkpoints_mean_recovery_and_not_failure)
     (void)open_and_load(1);
     create_and_fill("t", 0, 5);
     close_and_free();
-    shell("echo junk > a/recovery-point-offset-checkpoint; echo '0' > a/log-start-offset-checkpoint; "
-          ": > a/replication-offset-checkpoint");
+    shell(
+        "echo junk > a/recovery-point-offset-checkpoint; echo '0' > a/log-start-offset-checkpoint; "
+        ": > a/replication-offset-checkpoint");
     (void)open_and_load(1);
     cr_assert_eq(end_offset("t", 0), 15);
 }
@@ -332,7 +342,8 @@ Test(log_manager, the_metadata_log_is_left_to_its_owner)
     char dir[4096];
     (void)open_and_load(1);
     weir_log_manager_metadata_options(manager, &options, dir);
-    cr_assert_eq(weir_partition_log_open(&options, &world.log, NULL, &world.detail), WEIR_OK, "%s", world.detail.text);
+    cr_assert_eq(weir_partition_log_open(&options, &world.log, NULL, &world.detail), WEIR_OK, "%s",
+                 world.detail.text);
     world_append_many(&world, 2, 2);
     cr_assert_eq(weir_partition_log_close(world.log, NULL), WEIR_OK);
     weir_partition_log_unref(world.log);

@@ -89,10 +89,12 @@ Test(log_open, any_flipped_bit_in_the_last_batch_cuts_it)
         cr_assert_eq(fclose(file), 0);
         world.options.was_clean = true;
         world_open(&world);
-        /* The base offset's and the epoch's bytes are not under the checksum; a changed one may pass, or not fit. */
+        /* The base offset's and the epoch's bytes are not under the checksum; a changed one may
+         * pass, or not fit. */
         int64_t end = weir_partition_log_end_offset(world.log);
         bool is_unprotected = at - before < 8 || (at - before >= 12 && at - before < 16);
-        cr_assert(end == 9 || is_unprotected, "byte %lld: end %lld", (long long)(at - before), (long long)end);
+        cr_assert(end == 9 || is_unprotected, "byte %lld: end %lld", (long long)(at - before),
+                  (long long)end);
     }
 }
 
@@ -130,7 +132,9 @@ Test(log_open, segments_below_the_recovery_point_are_not_scanned)
 
 Test(log_open, a_missing_index_is_rebuilt_even_after_a_clean_stop)
 {
-    const char *const patterns[] = {"rm 00000000000000000000.index", "rm 00000000000000000000.timeindex", "rm *.index",
+    const char *const patterns[] = {"rm 00000000000000000000.index",
+                                    "rm 00000000000000000000.timeindex",
+                                    "rm *.index",
                                     "truncate -s +7 00000000000000000000.index",
                                     "truncate -s +8000 00000000000000000000.index",
                                     "truncate -s +12000 00000000000000000000.timeindex",
@@ -192,7 +196,8 @@ Test(log_open, lost_leader_epochs_are_read_from_the_batches)
         options.leader_epoch = i / 20;
         cr_assert_eq(world_try_append(&world, &batch, &options, &result), WEIR_OK);
     }
-    const char *const damages[] = {"rm leader-epoch-checkpoint", "echo junk > leader-epoch-checkpoint"};
+    const char *const damages[] = {"rm leader-epoch-checkpoint",
+                                   "echo junk > leader-epoch-checkpoint"};
     for (size_t i = 0; i < 2; i++) {
         world_close(&world);
         shell(damages[i]);
@@ -208,11 +213,13 @@ Test(log_open, another_topics_directory_is_refused)
 {
     struct weir_uuid id = weir_uuid_small(101);
     cr_assert_eq(weir_partition_log_set_topic_id(world.log, id), WEIR_OK);
-    cr_assert_eq(weir_partition_log_set_topic_id(world.log, weir_uuid_small(102)), WEIR_INCONSISTENT_TOPIC_ID);
+    cr_assert_eq(weir_partition_log_set_topic_id(world.log, weir_uuid_small(102)),
+                 WEIR_INCONSISTENT_TOPIC_ID);
     world_close(&world);
     world.options.topic_id = weir_uuid_small(102);
     struct weir_partition_log *log = NULL;
-    cr_assert_eq(weir_partition_log_open(&world.options, &log, NULL, &world.detail), WEIR_INCONSISTENT_TOPIC_ID);
+    cr_assert_eq(weir_partition_log_open(&world.options, &log, NULL, &world.detail),
+                 WEIR_INCONSISTENT_TOPIC_ID);
     world.options.topic_id = (struct weir_uuid){{0}};
     world_open(&world);
     cr_assert(weir_uuid_equal(weir_partition_log_topic_id(world.log), id));
@@ -223,11 +230,11 @@ Test(log_open, leftovers_of_deletion_and_unfinished_compaction_are_removed)
     world_append_many(&world, 10, 3);
     world_close(&world);
     shell("echo x > 00000000000000000050.log.deleted; echo x > 00000000000000000000.log.cleaned; "
-                "echo x > 00000000000000000000.log.swap; echo x > 00000000000000000099.index");
+          "echo x > 00000000000000000000.log.swap; echo x > 00000000000000000099.index");
     world.options.was_clean = true;
     world_open(&world);
     shell("test ! -e 00000000000000000050.log.deleted -a ! -e 00000000000000000000.log.cleaned -a "
-                "! -e 00000000000000000000.log.swap -a ! -e 00000000000000000099.index");
+          "! -e 00000000000000000000.log.swap -a ! -e 00000000000000000099.index");
     cr_assert_eq(world_count(&world, 0, WEIR_LOG_READ_TO_LOG_END), 30);
 }
 
@@ -238,9 +245,9 @@ Test(log_open, a_finished_compaction_takes_the_place_of_its_inputs)
     world_close(&world);
     /* The compacted segment is the first one as it was; its inputs are both of the first two. */
     shell("mv 00000000000000000000.log 00000000000000000000.log.swap; "
-                "mv 00000000000000000000.index 00000000000000000000.index.swap; "
-                "mv 00000000000000000000.timeindex 00000000000000000000.timeindex.swap; "
-                "cp 00000000000000000000.log.swap 00000000000000000000.log");
+          "mv 00000000000000000000.index 00000000000000000000.index.swap; "
+          "mv 00000000000000000000.timeindex 00000000000000000000.timeindex.swap; "
+          "cp 00000000000000000000.log.swap 00000000000000000000.log");
     world.options.was_clean = true;
     world_open(&world);
     cr_assert_eq((int64_t)world_segment_count(&world), segments);

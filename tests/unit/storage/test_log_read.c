@@ -21,8 +21,10 @@ TestSuite(log_read, .init = start, .fini = stop);
 
 static struct weir_log_read read_at(int64_t offset, size_t bytes_max, bool min_one_batch)
 {
-    struct weir_log_read_options options = {
-        .offset = offset, .bytes_max = bytes_max, .min_one_batch = min_one_batch, .limit = WEIR_LOG_READ_TO_LOG_END};
+    struct weir_log_read_options options = {.offset = offset,
+                                            .bytes_max = bytes_max,
+                                            .min_one_batch = min_one_batch,
+                                            .limit = WEIR_LOG_READ_TO_LOG_END};
     struct weir_log_read read;
     enum weir_status status = weir_partition_log_read(world.log, &options, &read, &world.detail);
     cr_assert_eq(status, WEIR_OK, "%s", world.detail.text);
@@ -59,8 +61,8 @@ Test(log_read, an_offset_in_a_gap_finds_the_next_batch)
         struct world_batch batch = world_batch(2);
         batch.options.base_offset = i * 10;
         world_build(&batch, &bytes);
-        cr_assert_eq(weir_partition_log_append_raw(world.log, weir_buf_slice(&bytes), WEIR_APPEND_REPLICATION, &result,
-                                                   NULL),
+        cr_assert_eq(weir_partition_log_append_raw(world.log, weir_buf_slice(&bytes),
+                                                   WEIR_APPEND_REPLICATION, &result, NULL),
                      WEIR_OK);
         weir_buf_done(&bytes);
     }
@@ -79,10 +81,12 @@ Test(log_read, outside_of_the_log_is_out_of_range_and_the_end_is_empty)
     world_append_many(&world, 2, 5);
     struct weir_log_read_options options = {.offset = 11, .bytes_max = 100};
     struct weir_log_read read = {0};
-    cr_assert_eq(weir_partition_log_read(world.log, &options, &read, NULL), WEIR_OFFSET_OUT_OF_RANGE);
+    cr_assert_eq(weir_partition_log_read(world.log, &options, &read, NULL),
+                 WEIR_OFFSET_OUT_OF_RANGE);
     cr_assert_eq(read.offsets.log_end_offset, 10);
     options.offset = -1;
-    cr_assert_eq(weir_partition_log_read(world.log, &options, &read, NULL), WEIR_OFFSET_OUT_OF_RANGE);
+    cr_assert_eq(weir_partition_log_read(world.log, &options, &read, NULL),
+                 WEIR_OFFSET_OUT_OF_RANGE);
     read = read_at(10, 100, true);
     cr_assert_eq(read.range.size, 0);
     weir_log_read_done(&read);
@@ -98,7 +102,8 @@ Test(log_read, nothing_above_the_limit_is_shown)
     cr_assert_eq(world_count(&world, 0, WEIR_LOG_READ_TO_HIGH_WATERMARK), 0);
     for (int64_t limit = 5; limit <= 500; limit += 5) {
         cr_assert(weir_partition_log_set_high_watermark(world.log, limit));
-        cr_assert_eq(world_count(&world, limit / 2, WEIR_LOG_READ_TO_HIGH_WATERMARK), limit - limit / 2);
+        cr_assert_eq(world_count(&world, limit / 2, WEIR_LOG_READ_TO_HIGH_WATERMARK),
+                     limit - limit / 2);
         cr_assert_eq(world_count(&world, 0, WEIR_LOG_READ_TO_LOG_END), 500);
     }
     cr_assert(!weir_partition_log_set_high_watermark(world.log, 100));
@@ -139,7 +144,9 @@ Test(log_read, a_range_outlives_the_deletion_of_its_segment)
     uint8_t bytes[500];
     size_t got = 0;
     struct weir_batch batch;
-    cr_assert_eq(weir_file_read_at(&world.env, range.file, bytes, sizeof(bytes), range.file_pos, &got, NULL), WEIR_OK);
+    cr_assert_eq(
+        weir_file_read_at(&world.env, range.file, bytes, sizeof(bytes), range.file_pos, &got, NULL),
+        WEIR_OK);
     cr_assert_eq(weir_batch_parse(weir_slice_of(bytes, got), &batch, NULL), WEIR_OK);
     cr_assert_eq(batch.base_offset, 0);
     range.release(range.owner);
@@ -189,14 +196,19 @@ Test(log_read, timestamps_find_the_first_record_at_or_after_them)
             struct weir_offset_and_time found;
             int64_t batch = t / 10;
             int64_t expected = t % 10 <= 2 ? batch * 3 + t % 10 : (batch + 1) * 3;
-            cr_assert_eq(weir_partition_log_offset_for_timestamp(world.log, base + t, &found, &world.detail), WEIR_OK,
-                         "%s", world.detail.text);
-            cr_assert_eq(found.offset, expected, "t %lld gave %lld", (long long)t, (long long)found.offset);
+            cr_assert_eq(
+                weir_partition_log_offset_for_timestamp(world.log, base + t, &found, &world.detail),
+                WEIR_OK, "%s", world.detail.text);
+            cr_assert_eq(found.offset, expected, "t %lld gave %lld", (long long)t,
+                         (long long)found.offset);
             cr_assert_geq(found.timestamp, base + t);
         }
         struct weir_offset_and_time found;
-        cr_assert_eq(weir_partition_log_offset_for_timestamp(world.log, base + 993, &found, NULL), WEIR_NOT_FOUND);
-        cr_assert_eq(weir_partition_log_offset_for_timestamp(world.log, WEIR_TIMESTAMP_MAX, &found, NULL), WEIR_OK);
+        cr_assert_eq(weir_partition_log_offset_for_timestamp(world.log, base + 993, &found, NULL),
+                     WEIR_NOT_FOUND);
+        cr_assert_eq(
+            weir_partition_log_offset_for_timestamp(world.log, WEIR_TIMESTAMP_MAX, &found, NULL),
+            WEIR_OK);
         cr_assert_eq(found.offset, 299);
         cr_assert_eq(found.timestamp, base + 992);
         world_reopen_clean(&world);
@@ -211,19 +223,26 @@ Test(log_read, the_greatest_timestamp_is_found_wherever_it_lies)
         (void)world_append(&world, &batch);
     }
     struct weir_offset_and_time found;
-    cr_assert_eq(weir_partition_log_offset_for_timestamp(world.log, WEIR_TIMESTAMP_MAX, &found, NULL), WEIR_OK);
+    cr_assert_eq(
+        weir_partition_log_offset_for_timestamp(world.log, WEIR_TIMESTAMP_MAX, &found, NULL),
+        WEIR_OK);
     cr_assert_eq(found.offset, 37);
 }
 
 Test(log_read, earliest_is_the_log_start_and_nothing_is_found_in_an_empty_log)
 {
     struct weir_offset_and_time found;
-    cr_assert_eq(weir_partition_log_offset_for_timestamp(world.log, WEIR_TIMESTAMP_MAX, &found, NULL), WEIR_NOT_FOUND);
-    cr_assert_eq(weir_partition_log_offset_for_timestamp(world.log, 0, &found, NULL), WEIR_NOT_FOUND);
+    cr_assert_eq(
+        weir_partition_log_offset_for_timestamp(world.log, WEIR_TIMESTAMP_MAX, &found, NULL),
+        WEIR_NOT_FOUND);
+    cr_assert_eq(weir_partition_log_offset_for_timestamp(world.log, 0, &found, NULL),
+                 WEIR_NOT_FOUND);
     world_append_many(&world, 4, 5);
     int64_t log_start = 0;
     cr_assert_eq(weir_partition_log_delete_records(world.log, 7, &log_start), WEIR_OK);
-    cr_assert_eq(weir_partition_log_offset_for_timestamp(world.log, WEIR_TIMESTAMP_EARLIEST, &found, NULL), WEIR_OK);
+    cr_assert_eq(
+        weir_partition_log_offset_for_timestamp(world.log, WEIR_TIMESTAMP_EARLIEST, &found, NULL),
+        WEIR_OK);
     cr_assert_eq(found.offset, 7);
     cr_assert_eq(found.leader_epoch, 0);
     cr_assert_eq(weir_partition_log_offset_for_timestamp(world.log, 0, &found, NULL), WEIR_OK);

@@ -140,7 +140,8 @@ Test(log_upkeep, deleted_files_wait_for_the_reaper)
     cr_assert_geq(world_file_size(&world, path), 0);
     cr_assert_eq(weir_file_reaper_run(reaper, false, &removed, NULL), WEIR_OK);
     cr_assert_eq(removed, 0);
-    cr_assert_eq(weir_file_reaper_next_ms(reaper), world.now_ms + world.options.config.file_delete_delay_ms);
+    cr_assert_eq(weir_file_reaper_next_ms(reaper),
+                 world.now_ms + world.options.config.file_delete_delay_ms);
     world.now_ms += world.options.config.file_delete_delay_ms;
     cr_assert_eq(weir_file_reaper_run(reaper, false, &removed, NULL), WEIR_OK);
     cr_assert_gt(removed, 0);
@@ -157,8 +158,10 @@ Test(log_upkeep, delete_records_raises_the_start_and_never_lowers_it)
 {
     world_append_many(&world, 10, 3);
     int64_t log_start = -1;
-    cr_assert_eq(weir_partition_log_delete_records(world.log, 31, &log_start), WEIR_OFFSET_OUT_OF_RANGE);
-    cr_assert_eq(weir_partition_log_delete_records(world.log, -2, &log_start), WEIR_OFFSET_OUT_OF_RANGE);
+    cr_assert_eq(weir_partition_log_delete_records(world.log, 31, &log_start),
+                 WEIR_OFFSET_OUT_OF_RANGE);
+    cr_assert_eq(weir_partition_log_delete_records(world.log, -2, &log_start),
+                 WEIR_OFFSET_OUT_OF_RANGE);
     cr_assert_eq(weir_partition_log_delete_records(world.log, 10, &log_start), WEIR_OK);
     cr_assert_eq(log_start, 10);
     cr_assert_eq(weir_partition_log_delete_records(world.log, 5, &log_start), WEIR_OK);
@@ -177,8 +180,8 @@ Test(log_upkeep, truncation_removes_whole_batches_at_any_offset)
         bool truncated = false;
         while (weir_partition_log_end_offset(world.log) < 150)
             world_append_many(&world, 1, 3);
-        cr_assert_eq(weir_partition_log_truncate_to(world.log, offset, &truncated, &world.detail), WEIR_OK, "%s",
-                     world.detail.text);
+        cr_assert_eq(weir_partition_log_truncate_to(world.log, offset, &truncated, &world.detail),
+                     WEIR_OK, "%s", world.detail.text);
         cr_assert(truncated);
         int64_t expected = offset / 3 * 3;
         cr_assert_eq(weir_partition_log_end_offset(world.log), expected);
@@ -208,7 +211,8 @@ Test(log_upkeep, truncation_forgets_epochs_producers_and_aborts_behind_it)
     cr_assert_eq(weir_partition_log_latest_epoch(world.log), 9);
     struct weir_aborted_txn *aborted = NULL;
     size_t count = 0;
-    cr_assert_eq(weir_partition_log_aborted_txns(world.log, 0, 1000, &aborted, &count, NULL), WEIR_OK);
+    cr_assert_eq(weir_partition_log_aborted_txns(world.log, 0, 1000, &aborted, &count, NULL),
+                 WEIR_OK);
     cr_assert_eq(count, 10);
     weir_free(aborted);
     struct world_batch batch = world_producer_batch(2, 7, 0, 20);
@@ -253,6 +257,19 @@ Test(log_upkeep, the_recovery_point_moves_only_behind_syncs)
     cr_assert_eq(world.syncs, before, "nothing new, nothing to sync");
 }
 
+Test(log_upkeep, a_sealed_segment_is_not_trusted_before_its_indexes_are_durable)
+{
+    world_append_many(&world, 3, 3);
+    cr_assert_eq(weir_partition_log_flush(world.log, true, NULL), WEIR_OK);
+    cr_assert_eq(weir_partition_log_recovery_point(world.log), 9);
+    cr_assert_eq(weir_partition_log_checkpoint_point(world.log), 8);
+    cr_assert_eq(weir_partition_log_roll(world.log, NULL), WEIR_OK);
+    cr_assert_eq(weir_partition_log_recovery_point(world.log), 0);
+    cr_assert_eq(weir_partition_log_flush(world.log, false, NULL), WEIR_OK);
+    cr_assert_eq(weir_partition_log_recovery_point(world.log), 9);
+    cr_assert_eq(weir_partition_log_checkpoint_point(world.log), 9);
+}
+
 Test(log_upkeep, a_failed_sync_is_final)
 {
     world_append_many(&world, 3, 3);
@@ -295,13 +312,15 @@ Test(log_upkeep, rolling_an_empty_segment_does_nothing)
 Test(log_upkeep, a_deleted_log_keeps_its_bytes_for_readers_only)
 {
     world_append_many(&world, 3, 3);
-    cr_assert_eq(weir_partition_log_rename_for_delete(world.log, &world.detail), WEIR_OK, "%s", world.detail.text);
+    cr_assert_eq(weir_partition_log_rename_for_delete(world.log, &world.detail), WEIR_OK, "%s",
+                 world.detail.text);
     char dir[4096];
     weir_partition_log_dir(world.log, dir);
     cr_assert_not_null(strstr(dir, "-delete"));
     struct weir_topic_partition key;
     enum weir_partition_dir_kind kind;
-    cr_assert_eq(weir_partition_dir_parse(weir_slice_str(strrchr(dir, '/') + 1), &key, &kind), WEIR_OK);
+    cr_assert_eq(weir_partition_dir_parse(weir_slice_str(strrchr(dir, '/') + 1), &key, &kind),
+                 WEIR_OK);
     cr_assert_eq(kind, WEIR_PARTITION_DIR_DELETE);
     struct world_batch batch = world_batch(1);
     struct weir_log_append_options options = {.origin = WEIR_APPEND_CLIENT};

@@ -21,7 +21,8 @@ static void stop(void)
 
 TestSuite(producer_state, .init = start, .fini = stop);
 
-static void append(int64_t producer_id, int16_t epoch, int32_t sequence, int64_t base_offset, int32_t count, bool txn)
+static void append(int64_t producer_id, int16_t epoch, int32_t sequence, int64_t base_offset,
+                   int32_t count, bool txn)
 {
     struct weir_batch batch = {.magic = 2,
                                .attributes = txn ? WEIR_BATCH_TRANSACTIONAL : 0,
@@ -37,9 +38,11 @@ static void append(int64_t producer_id, int16_t epoch, int32_t sequence, int64_t
     weir_producer_state_update(state, &batch);
 }
 
-static bool end_txn(int64_t producer_id, int16_t epoch, int64_t offset, bool is_commit, struct weir_completed_txn *out)
+static bool end_txn(int64_t producer_id, int16_t epoch, int64_t offset, bool is_commit,
+                    struct weir_completed_txn *out)
 {
-    struct weir_txn_marker marker = {.producer_id = producer_id, .producer_epoch = epoch, .is_commit = is_commit};
+    struct weir_txn_marker marker = {
+        .producer_id = producer_id, .producer_epoch = epoch, .is_commit = is_commit};
     cr_assert_eq(weir_producer_state_prepare(state, producer_id), WEIR_OK);
     return weir_producer_state_apply_marker(state, &marker, offset, 2000, out);
 }
@@ -85,7 +88,8 @@ Test(producer_state, a_snapshot_gives_back_the_last_batch_and_the_open_transacti
     cr_assert(end_txn(3, 1, 18, false, &completed));
     cr_assert_eq(weir_producer_state_encode(state, &bytes), WEIR_OK);
     cr_assert_eq(bytes.size, 10 + 3 * 46);
-    cr_assert_eq(weir_producer_state_decode(state, weir_buf_slice(&bytes), 5000, 100000, NULL), WEIR_OK);
+    cr_assert_eq(weir_producer_state_decode(state, weir_buf_slice(&bytes), 5000, 100000, NULL),
+                 WEIR_OK);
     const struct weir_producer *one = weir_producer_state_find(state, 1);
     cr_assert_eq(one->batch_count, 1);
     cr_assert_eq(one->producer_epoch, 3);
@@ -107,11 +111,14 @@ Test(producer_state, apache_kafkas_snapshot_is_read_and_written_again_the_same)
 {
     static const uint8_t snapshot[148] =
         "\x00\x01\xaa\x5a\xe8\x95\x00\x00\x00\x03"
-        "\x00\x00\x00\x00\x00\x00\x00\x01\x00\x02\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00"
+        "\x00\x00\x00\x00\x00\x00\x00\x01\x00\x02\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02"
+        "\x00\x00\x00\x00"
         "\x00\x00\x01\xa1\xfb\xfb\x00\x76\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"
-        "\x00\x00\x00\x00\x00\x00\x00\x03\x00\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00"
+        "\x00\x00\x00\x00\x00\x00\x00\x03\x00\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+        "\x00\x00\x00\x00"
         "\x00\x00\x01\xa1\xfb\xfb\x0c\x6d\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"
-        "\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x08\x00\x00\x00\x00"
+        "\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x08"
+        "\x00\x00\x00\x00"
         "\x00\x00\x01\xa1\xfb\xfb\x14\xb7\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x08";
     struct weir_buf bytes = {0};
     struct weir_slice input = weir_slice_of(snapshot, sizeof(snapshot));
@@ -131,16 +138,19 @@ Test(producer_state, damaged_snapshots_leave_nothing)
     cr_assert_eq(weir_producer_state_encode(state, &bytes), WEIR_OK);
     for (size_t at = 0; at < bytes.size; at++) {
         bytes.data[at] ^= 1;
-        cr_assert_eq(weir_producer_state_decode(state, weir_buf_slice(&bytes), 0, INT64_MAX, NULL), WEIR_CORRUPT);
+        cr_assert_eq(weir_producer_state_decode(state, weir_buf_slice(&bytes), 0, INT64_MAX, NULL),
+                     WEIR_CORRUPT);
         cr_assert_eq(weir_producer_state_count(state), 0);
         bytes.data[at] ^= 1;
-        cr_assert_eq(weir_producer_state_decode(state, weir_slice_of(bytes.data, at), 0, INT64_MAX, NULL),
-                     WEIR_CORRUPT);
+        cr_assert_eq(
+            weir_producer_state_decode(state, weir_slice_of(bytes.data, at), 0, INT64_MAX, NULL),
+            WEIR_CORRUPT);
     }
     /* A count that does not fit, with a checksum that does. */
     weir_put_i32(bytes.data + 6, INT32_MAX);
     weir_put_u32(bytes.data + 2, weir_crc32c(bytes.data + 6, bytes.size - 6));
-    cr_assert_eq(weir_producer_state_decode(state, weir_buf_slice(&bytes), 0, INT64_MAX, NULL), WEIR_CORRUPT);
+    cr_assert_eq(weir_producer_state_decode(state, weir_buf_slice(&bytes), 0, INT64_MAX, NULL),
+                 WEIR_CORRUPT);
     weir_buf_done(&bytes);
 }
 
@@ -157,10 +167,14 @@ Test(producer_state, expiry_spares_open_transactions)
 
 Test(producer_state, coordinators_are_held_to_the_epoch_and_replicas_to_nothing)
 {
-    struct weir_batch batch = {
-        .magic = 2, .attributes = WEIR_BATCH_TRANSACTIONAL, .producer_id = 1, .producer_epoch = 2, .base_sequence = -1};
+    struct weir_batch batch = {.magic = 2,
+                               .attributes = WEIR_BATCH_TRANSACTIONAL,
+                               .producer_id = 1,
+                               .producer_epoch = 2,
+                               .base_sequence = -1};
     append(1, 3, 0, 0, 1, true);
-    cr_assert_eq(weir_producer_state_check(state, &batch, WEIR_APPEND_COORDINATOR, NULL), WEIR_INVALID_PRODUCER_EPOCH);
+    cr_assert_eq(weir_producer_state_check(state, &batch, WEIR_APPEND_COORDINATOR, NULL),
+                 WEIR_INVALID_PRODUCER_EPOCH);
     cr_assert_eq(weir_producer_state_check(state, &batch, WEIR_APPEND_REPLICATION, NULL), WEIR_OK);
     batch.producer_epoch = 3;
     cr_assert_eq(weir_producer_state_check(state, &batch, WEIR_APPEND_COORDINATOR, NULL), WEIR_OK);

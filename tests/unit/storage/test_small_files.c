@@ -42,7 +42,8 @@ static void expect(const char *name, const char *text)
 {
     struct weir_buf bytes = {0};
     cr_assert_eq(weir_file_read_all(env, path_of(name), 10000, &bytes, NULL), WEIR_OK);
-    cr_assert(weir_slice_is(weir_buf_slice(&bytes), text), "%.*s", WEIR_SLICE_ARGS(weir_buf_slice(&bytes)));
+    cr_assert(weir_slice_is(weir_buf_slice(&bytes), text), "%.*s",
+              WEIR_SLICE_ARGS(weir_buf_slice(&bytes)));
     weir_buf_done(&bytes);
 }
 
@@ -69,9 +70,18 @@ Test(small_files, offset_checkpoints_are_apache_kafkas_and_come_back)
 
 Test(small_files, a_missing_or_empty_checkpoint_has_no_entries_and_a_wrong_one_is_corrupt)
 {
-    static const char *const wrong[] = {"1\n0\n",      "0\n",         "0\n2\nt 0 1\n", "0\n1\nt 0\n", "0\n1\nt 0 x\n",
-                                        "0\n0\nt 0 1\n", "0\n1\nt 0 1 2\n", "junk",        "0\n-1\n",     "0\n1\n/ 0 1\n",
-                                        "0\n1\nt 99999999999 1\n", "0\n1\nt 0 9223372036854775808\n"};
+    static const char *const wrong[] = {"1\n0\n",
+                                        "0\n",
+                                        "0\n2\nt 0 1\n",
+                                        "0\n1\nt 0\n",
+                                        "0\n1\nt 0 x\n",
+                                        "0\n0\nt 0 1\n",
+                                        "0\n1\nt 0 1 2\n",
+                                        "junk",
+                                        "0\n-1\n",
+                                        "0\n1\n/ 0 1\n",
+                                        "0\n1\nt 99999999999 1\n",
+                                        "0\n1\nt 0 9223372036854775808\n"};
     struct weir_offset_checkpoint checkpoint;
     cr_assert_eq(weir_offset_checkpoint_read(env, path_of("none"), &checkpoint, NULL), WEIR_OK);
     cr_assert_eq(checkpoint.count, 0);
@@ -79,7 +89,8 @@ Test(small_files, a_missing_or_empty_checkpoint_has_no_entries_and_a_wrong_one_i
     cr_assert_eq(weir_offset_checkpoint_read(env, path_of("c"), &checkpoint, NULL), WEIR_OK);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         put("c", wrong[i]);
-        cr_assert_eq(weir_offset_checkpoint_read(env, path_of("c"), &checkpoint, NULL), WEIR_CORRUPT, "%s", wrong[i]);
+        cr_assert_eq(weir_offset_checkpoint_read(env, path_of("c"), &checkpoint, NULL),
+                     WEIR_CORRUPT, "%s", wrong[i]);
         cr_assert_eq(checkpoint.count, 0);
     }
 }
@@ -103,8 +114,9 @@ Test(small_files, meta_properties_are_read_as_java_writes_them)
 {
     struct weir_meta_properties properties;
     cr_assert_eq(weir_meta_properties_read(env, dir, &properties, NULL), WEIR_NOT_FOUND);
-    put("meta.properties", "#\n#Sat Nov 21 05:00:00 UTC 2026\nnode.id=3\ndirectory.id=AAAAAAAAAAAAAAAAAAAATQ\n"
-                           "version = 1\ncluster.id: abc\n");
+    put("meta.properties",
+        "#\n#Sat Nov 21 05:00:00 UTC 2026\nnode.id=3\ndirectory.id=AAAAAAAAAAAAAAAAAAAATQ\n"
+        "version = 1\ncluster.id: abc\n");
     cr_assert_eq(weir_meta_properties_read(env, dir, &properties, NULL), WEIR_OK);
     cr_assert_eq(properties.node_id, 3);
     cr_assert_str_eq(properties.cluster_id, "abc");
@@ -136,13 +148,23 @@ Test(small_files, the_clean_marker_is_30_bytes_and_tells_the_epoch)
 
 Test(small_files, directory_names_are_taken_apart_strictly)
 {
-    static const char *const wrong[] = {"",      "t",       "t-",   "-1",           "t-x",
-                                        "t-1 ",  "a b-0",   "..-0", "t-99999999999", "lost+found",
-                                        "t-1.abc-delete", "t-0.0123456789ABCDEF0123456789abcdef-delete"};
+    static const char *const wrong[] = {"",
+                                        "t",
+                                        "t-",
+                                        "-1",
+                                        "t-x",
+                                        "t-1 ",
+                                        "a b-0",
+                                        "..-0",
+                                        "t-99999999999",
+                                        "lost+found",
+                                        "t-1.abc-delete",
+                                        "t-0.0123456789ABCDEF0123456789abcdef-delete"};
     struct weir_topic_partition key;
     enum weir_partition_dir_kind kind;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        cr_assert_eq(weir_partition_dir_parse(weir_slice_str(wrong[i]), &key, &kind), WEIR_INVALID, "%s", wrong[i]);
+        cr_assert_eq(weir_partition_dir_parse(weir_slice_str(wrong[i]), &key, &kind), WEIR_INVALID,
+                     "%s", wrong[i]);
     cr_assert_eq(weir_partition_dir_parse(WEIR_SLICE("a-b-12"), &key, &kind), WEIR_OK);
     cr_assert_str_eq(key.topic, "a-b");
     cr_assert_eq(key.partition, 12);
@@ -156,8 +178,11 @@ Test(small_files, names_of_deleted_directories_stay_within_255_bytes)
     struct weir_topic_partition key;
     enum weir_partition_dir_kind kind;
     memset(topic, 'x', sizeof(topic));
-    cr_assert_eq(weir_topic_partition_make(weir_slice_of(topic, WEIR_TOPIC_BYTES_MAX), 123456, &key), WEIR_OK);
-    cr_assert_eq(weir_topic_partition_make(weir_slice_of(topic, WEIR_TOPIC_BYTES_MAX + 1), 0, &key), WEIR_INVALID);
+    cr_assert_eq(
+        weir_topic_partition_make(weir_slice_of(topic, WEIR_TOPIC_BYTES_MAX), 123456, &key),
+        WEIR_OK);
+    cr_assert_eq(weir_topic_partition_make(weir_slice_of(topic, WEIR_TOPIC_BYTES_MAX + 1), 0, &key),
+                 WEIR_INVALID);
     weir_partition_dir_name_of_kind(&key, WEIR_PARTITION_DIR_STRAY, weir_uuid_small(5), name);
     cr_assert_eq(strlen(name), 255);
     cr_assert_eq(weir_partition_dir_parse(weir_slice_str(name), &key, &kind), WEIR_OK);

@@ -22,9 +22,10 @@ def page():
         rows = json.load(file)
     if not rows:
         return HEAD + 'There are none.\n'
-    body = '| request | field | reason |\n|---|---|---|\n'
+    body = '| request | field | Apache Kafka | weir | reason |\n|---|---|---|---|---|\n'
     for row in rows:
-        body += '| `%s` | `%s` | %s |\n' % (row['id'].replace('|', '\\|'), row['path'].replace('|', '\\|'), row['reason'])
+        values = ['`%s`' % json.dumps(row[side]) if side in row else 'any' for side in ('from', 'to')]
+        body += '| `%s` | `%s` | %s | %s | %s |\n' % (row['id'], row['path'], *values, row['reason'])
     return HEAD + body
 
 

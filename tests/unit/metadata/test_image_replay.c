@@ -391,6 +391,7 @@ Test(image_replay, topic_removed_and_created_again_in_one_step_is_in_both_lists)
 Test(image_replay, no_allocation_failure_leaks_or_lies)
 {
     for (long allocations = 1; allocations < 60; allocations++) {
+        teardown();
         setup();
         add_topic("t", 1);
         weir_memory_fail_after(allocations);
@@ -403,7 +404,5 @@ Test(image_replay, no_allocation_failure_leaks_or_lies)
         } else {
             cr_assert_eq(status, WEIR_NO_MEMORY);
         }
-        teardown();
     }
-    setup();
 }

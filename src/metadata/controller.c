@@ -154,8 +154,7 @@ static enum weir_status apply_and_append(struct weir_controller *controller,
 
 static bool is_storage_failure(enum weir_status status)
 {
-    return status == WEIR_IO_ERROR || status == WEIR_NO_SPACE ||
-           status == WEIR_KAFKA_STORAGE_ERROR || status == WEIR_CLOSED;
+    return status == WEIR_IO_ERROR || status == WEIR_KAFKA_STORAGE_ERROR || status == WEIR_CLOSED;
 }
 
 static void decide_one(struct weir_controller *controller, struct turn_item *item,
@@ -197,7 +196,10 @@ static void decide_one(struct weir_controller *controller, struct turn_item *ite
                        WEIR_STR("status", weir_status_name(status)),
                        WEIR_STR("detail", detail.text),
                        WEIR_STR("next", "the request fails, the log is untouched"));
-        status = status == WEIR_NO_MEMORY ? WEIR_NO_MEMORY : WEIR_UNKNOWN_SERVER_ERROR;
+        if (status == WEIR_NO_SPACE)
+            status = WEIR_KAFKA_STORAGE_ERROR;
+        else if (status != WEIR_NO_MEMORY)
+            status = WEIR_UNKNOWN_SERVER_ERROR;
     }
     op->result = weir_result_of(&decision, status, "%s", detail.text);
 }

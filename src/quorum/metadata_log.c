@@ -355,6 +355,8 @@ static enum weir_status append_buf(struct weir_quorum *quorum, size_t count,
     struct weir_log_append_result result;
     enum weir_status status = weir_partition_log_append_raw(
         quorum->log, weir_buf_slice(&quorum->buf), WEIR_APPEND_RAFT, &result, detail);
+    if (status == WEIR_NO_SPACE || status == WEIR_NO_MEMORY)
+        return status; /* nothing was written, the log goes on */
     if (status != WEIR_OK)
         return fail(quorum, status);
     quorum->end_offset += (int64_t)count;

@@ -22,7 +22,7 @@
  * Q4  A checkpoint is durable before a byte of the log below it is given up.
  *
  * Q5  After a failed write or sync every later call fails with KAFKA_STORAGE_ERROR; nothing is
- * retried.
+ * retried.  A full disk (NO_SPACE) and missing memory fail one append only: nothing was written.
  *
  * Not thread-safe: one thread at a time, the controller's.
  */

@@ -12,6 +12,7 @@
 
 struct cluster {
     struct temp_dir dir;
+    struct weir_env *env; /* NULL: the real one */
     struct weir_task_pool *pool;
     struct weir_image_publisher *publisher;
     struct weir_controller *controller;
@@ -21,6 +22,8 @@ struct cluster {
     struct weir_uuid directory_id;
     int64_t broker_epoch;
     struct weir_controller_op op;
+    void (*failed)(void *context, enum weir_status status, const struct weir_detail *detail);
+    void *failed_context;
 };
 
 static inline void cluster_open(struct cluster *cluster)
@@ -37,7 +40,7 @@ static inline void cluster_open(struct cluster *cluster)
     cr_assert_eq(weir_task_pool_new(env, 2, &cluster->pool, &detail), WEIR_OK);
     cr_assert_eq(weir_image_publisher_new(&cluster->publisher), WEIR_OK);
     struct weir_controller_options options = {
-        .env = env,
+        .env = cluster->env == NULL ? env : cluster->env,
         .pool = cluster->pool,
         .metadata_dir = cluster->dir.path,
         .node_id = NODE_ID,
@@ -45,6 +48,8 @@ static inline void cluster_open(struct cluster *cluster)
         .metadata_directory_id = cluster->directory_id,
         .statics = &cluster->statics,
         .publisher = cluster->publisher,
+        .failed = cluster->failed,
+        .failed_context = cluster->failed_context,
     };
     cr_assert_eq(weir_controller_open(&options, &cluster->controller, &detail), WEIR_OK, "%s",
                  detail.text);

@@ -36,6 +36,7 @@ struct fake_world {
     enum weir_status append_status; /* what the next appends give */
     int32_t append_count;          /* accepted ones */
     int32_t batch_bytes_max;
+    int32_t batches_per_read; /* kept small, so that loads take many reads */
     struct weir_slice last_batch;  /* into the log */
 };
 
@@ -75,6 +76,10 @@ static inline enum weir_status fake_append(void *context, int32_t partition,
     WEIR_ASSERT(bytes.size == batch.bytes.size);
     size_t at = log->bytes.size;
     weir_buf_append_slice(&log->bytes, bytes);
+    status = weir_buf_status(&log->bytes);
+    log->bytes.status = WEIR_OK; /* the next append may have memory again */
+    if (status != WEIR_OK)
+        return status;
     weir_batch_set_base_offset(log->bytes.data + at, log->end_offset);
     weir_batch_set_leader_epoch(log->bytes.data + at, leader_epoch);
     world->last_batch = weir_slice_of(log->bytes.data + at, bytes.size);
@@ -89,18 +94,18 @@ static inline enum weir_status fake_append(void *context, int32_t partition,
     return WEIR_OK;
 }
 
-/* bytes_max is kept small, so that loads take many reads: two batches each. */
 static inline enum weir_status fake_read(void *context, int32_t partition, int64_t offset,
                                          size_t bytes_max, struct weir_buf *out,
                                          struct weir_detail *detail)
 {
     (void)bytes_max;
-    struct fake_log *log = &((struct fake_world *)context)->logs[partition];
+    struct fake_world *world = context;
+    struct fake_log *log = &world->logs[partition];
     struct weir_batch_iter iter;
     weir_batch_iter_init(&iter, weir_buf_slice(&log->bytes));
     struct weir_batch batch;
-    int found = 0;
-    while (found < 2 && weir_batch_iter_next(&iter, &batch, detail) == WEIR_OK) {
+    int32_t found = 0;
+    while (found < world->batches_per_read && weir_batch_iter_next(&iter, &batch, detail) == WEIR_OK) {
         if (weir_batch_next_offset(&batch) <= offset)
             continue;
         weir_buf_append_slice(out, batch.bytes);
@@ -159,6 +164,7 @@ static inline void fake_world_init(struct fake_world *world)
     world->random = 1;
     world->commits_at_once = true;
     world->batch_bytes_max = 1048588;
+    world->batches_per_read = 2;
     enum weir_status status = weir_task_pool_new(&world->env, 0, &world->pool, NULL);
     WEIR_ASSERT(status == WEIR_OK);
 }

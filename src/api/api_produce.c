@@ -9,6 +9,7 @@
 
 #include "weir/protocol/messages/produce_request.h"
 #include "weir/protocol/messages/produce_response.h"
+#include "weir/runtime/task_pool.h"
 
 typedef struct weir_produce_response_partition_produce_response response_partition;
 typedef struct weir_produce_response_topic_produce_response response_topic;
@@ -22,7 +23,17 @@ struct pending_batch {
     response_partition *out;
 };
 
+/* A batch whose log is to be synced before the answer leaves (flush.messages, flush.ms). */
+struct flush {
+    struct weir_partition *partition; /* a reference */
+    response_partition *out;
+};
+
 struct produce {
+    struct weir_call *call;
+    struct weir_task task; /* the syncs */
+    struct flush *flushes;
+    size_t flush_count;
     struct weir_produce_response response;
     bool has_error;
     struct pending_batch *pending;
@@ -100,6 +111,9 @@ static enum weir_status append(struct weir_call *call, struct produce *produce,
     if (status == WEIR_OK) {
         out->base_offset = appended.base_offset;
         out->log_append_time_ms = appended.log_append_time_ms;
+        if (appended.is_flush_due)
+            produce->flushes[produce->flush_count++] =
+                (struct flush){.partition = weir_partition_ref(partition), .out = out};
         if (request->acks == ACKS_ALL && appended.high_watermark <= appended.last_offset)
             produce->pending[produce->pending_count++] =
                 (struct pending_batch){.partition = weir_partition_ref(partition),
@@ -224,36 +238,88 @@ static void wait_for_replicas(struct weir_call *call, struct produce *produce)
                                     .wait_ms = request->timeout_ms < 0 ? 0 : request->timeout_ms});
 }
 
-void weir_api_produce(struct weir_call *call)
+static void answer_or_wait(struct weir_call *call, struct produce *produce)
+{
+    if (produce->pending_count > 0)
+        wait_for_replicas(call, produce);
+    else
+        answer(call, produce);
+}
+
+/* ---- Syncing ---- */
+
+static void flushed(struct weir_call *call, void *argument)
+{
+    answer_or_wait(call, argument);
+}
+
+static void flush_on_task(struct weir_task *task)
+{
+    struct produce *produce = WEIR_CONTAINER_OF(task, struct produce, task);
+    for (size_t i = 0; i < produce->flush_count; i++) {
+        struct flush *flush = &produce->flushes[i];
+        enum weir_status status = weir_partition_flush(flush->partition, NULL);
+        if (status != WEIR_OK) {
+            flush->out->error_code = weir_code(status);
+            flush->out->base_offset = -1;
+            produce->has_error = true;
+        }
+        weir_partition_unref(flush->partition);
+    }
+    weir_call_resume(produce->call, flushed, produce);
+}
+
+static void release(struct produce *produce)
+{
+    for (size_t i = 0; i < produce->pending_count; i++)
+        weir_partition_unref(produce->pending[i].partition);
+    for (size_t i = 0; i < produce->flush_count; i++)
+        weir_partition_unref(produce->flushes[i].partition);
+}
+
+static struct produce *new_produce(struct weir_call *call)
 {
     const struct weir_produce_request *request = call->body;
     size_t batch_count = 0;
     for (int32_t t = 0; t < request->topic_data.count; t++)
         batch_count += (size_t)request->topic_data.items[t].partition_data.count;
     struct produce *produce = WEIR_CALL_ALLOC(call, struct produce, 1);
-    struct pending_batch *pending = WEIR_CALL_ALLOC(call, struct pending_batch, batch_count);
-    response_topic *topics = WEIR_CALL_ALLOC(call, response_topic, request->topic_data.count);
-    if (produce == NULL || pending == NULL || topics == NULL) {
+    if (produce == NULL)
+        return NULL;
+    weir_produce_response_init(&produce->response);
+    produce->call = call;
+    produce->task.run = flush_on_task;
+    produce->pending = WEIR_CALL_ALLOC(call, struct pending_batch, batch_count);
+    produce->flushes = WEIR_CALL_ALLOC(call, struct flush, batch_count);
+    produce->response.responses.items =
+        WEIR_CALL_ALLOC(call, response_topic, request->topic_data.count);
+    bool has_memory = produce->pending != NULL && produce->flushes != NULL &&
+                      produce->response.responses.items != NULL;
+    return has_memory ? produce : NULL;
+}
+
+void weir_api_produce(struct weir_call *call)
+{
+    const struct weir_produce_request *request = call->body;
+    struct produce *produce = new_produce(call);
+    if (produce == NULL) {
         weir_call_close(call);
         return;
     }
-    weir_produce_response_init(&produce->response);
-    produce->pending = pending;
-    produce->response.responses.items = topics;
     for (int32_t t = 0; t < request->topic_data.count; t++) {
         if (request->topic_data.items[t].partition_data.count == 0)
             continue; /* nothing was asked, nothing is said */
-        response_topic *out = &topics[produce->response.responses.count++];
+        response_topic *out =
+            &produce->response.responses.items[produce->response.responses.count++];
         weir_produce_response_topic_produce_response_init(out);
         if (!produce_topic(call, produce, &request->topic_data.items[t], out)) {
-            for (size_t i = 0; i < produce->pending_count; i++)
-                weir_partition_unref(produce->pending[i].partition);
+            release(produce);
             weir_call_close(call);
             return;
         }
     }
-    if (produce->pending_count > 0)
-        wait_for_replicas(call, produce);
+    if (produce->flush_count > 0)
+        weir_task_pool_submit(call->api->options.pool, &produce->task);
     else
-        answer(call, produce);
+        answer_or_wait(call, produce);
 }

@@ -257,6 +257,7 @@ static void set_appended(struct weir_partition *partition,
         .log_append_time_ms = result->log_append_time_ms,
         .log_start_offset = result->log_start_offset,
         .high_watermark = weir_partition_log_high_watermark(partition->log),
+        .is_flush_due = result->is_flush_due,
     };
 }
 
@@ -378,6 +379,15 @@ enum weir_status weir_partition_append_own(struct weir_partition *partition,
     weir_lock_release(&partition->lock);
     weir_checked_batch_done(&checked);
     return status;
+}
+
+enum weir_status weir_partition_flush(struct weir_partition *partition, struct weir_detail *detail)
+{
+    if (partition->log == NULL)
+        return WEIR_KAFKA_STORAGE_ERROR;
+    return weir_partition_log_flush(partition->log, true, detail) == WEIR_OK
+               ? WEIR_OK
+               : WEIR_KAFKA_STORAGE_ERROR;
 }
 
 /* ---- Admin ---- */

@@ -63,6 +63,7 @@ struct weir_partition_appended {
     int64_t log_start_offset; /* also set when the append was refused, -1 where Apache Kafka answers
                                  -1 */
     int64_t high_watermark;   /* after the append */
+    bool is_flush_due; /* flush.messages or flush.ms: sync the log before the answer leaves */
 };
 
 /* Validates a producer's batch and appends it.  acks is the request's: -1 is refused with
@@ -82,6 +83,12 @@ WEIR_MUST_CHECK enum weir_status weir_partition_append_own(struct weir_partition
                                                            int32_t leader_epoch,
                                                            struct weir_partition_appended *out,
                                                            struct weir_detail *detail);
+
+/* Makes everything durable that was appended before the call.  Blocks: task threads only.
+ * KAFKA_STORAGE_ERROR when the sync failed (the log is then offline, nothing is tried again) or the
+ * log is not here. */
+WEIR_MUST_CHECK enum weir_status weir_partition_flush(struct weir_partition *partition,
+                                                      struct weir_detail *detail);
 
 /* ---- Waiting ---- */
 

@@ -32,7 +32,7 @@ bool classic_may_move(enum classic_state from, enum classic_state to)
         [CLASSIC_COMPLETING] =
             {[CLASSIC_PREPARING] = true, [CLASSIC_STABLE] = true, [CLASSIC_DEAD] = true},
         [CLASSIC_STABLE] = {[CLASSIC_PREPARING] = true, [CLASSIC_DEAD] = true},
-        [CLASSIC_DEAD] = {[CLASSIC_DEAD] = true},
+        [CLASSIC_DEAD] = {false, false, false, false, true},
     };
     return is_legal[from][to];
 }

@@ -230,6 +230,18 @@ static enum weir_status scan_segment(struct loader *loader, struct weir_segment 
     }
 }
 
+/* Power loss takes what was not synced in any order: a later segment may be there whole while the
+ * end of this one is gone.  Records behind such a hole are given up, so that what is left is what
+ * was appended first.  Compaction leaves holes between segments too, but syncs before it does. */
+static bool has_hole_behind(const struct loader *loader, size_t index, int64_t next_offset)
+{
+    if (index + 1 >= loader->count || loader->options->was_clean ||
+        loader->log->config.cleanup_compact)
+        return false;
+    int64_t next_base = loader->segments[index + 1]->base_offset;
+    return next_base > loader->options->recovery_point && next_base > next_offset;
+}
+
 static enum weir_status recover_segment(struct loader *loader, size_t index,
                                         struct weir_detail *detail)
 {
@@ -255,6 +267,13 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
         status = weir_file_truncate(log->env, segment->file, cut_at, detail);
         if (status == WEIR_OK)
             status = drop_segments_from(loader, index + 1, detail);
+    }
+    if (status == WEIR_OK && has_hole_behind(loader, index, loader->producers_at)) {
+        weir_detail_set(
+            &why, "%s.log ends at offset %" PRId64 ", the next segment begins at %" PRId64,
+            segment->path, loader->producers_at, loader->segments[index + 1]->base_offset);
+        note(loader, &why);
+        status = drop_segments_from(loader, index + 1, detail);
     }
     bool is_last = index + 1 == loader->count;
     if (!is_last)

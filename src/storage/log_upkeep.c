@@ -130,7 +130,11 @@ static enum weir_status sync_segments(struct weir_env *env, const struct flush *
             status = weir_file_sync(env, segment->file, false,
                                     detail); /* its indexes are rebuilt after a crash */
     }
-    return status == WEIR_OK && has_new_files ? weir_dir_sync(env, flush->dir, detail) : status;
+    if (status == WEIR_OK && has_new_files)
+        status = weir_dir_sync(env, flush->dir, detail);
+    if (status == WEIR_OK && flush->include_dir_name)
+        status = weir_dir_sync_parent(env, flush->dir, detail);
+    return status;
 }
 
 enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool include_active,

@@ -294,8 +294,9 @@ static enum complaint complaint_of(enum weir_close_reason reason)
 {
     switch (reason) {
     case WEIR_CLOSE_HTTP:
+        return COMPLAINT_HTTP;
     case WEIR_CLOSE_TLS:
-        return COMPLAINT_NOT_KAFKA;
+        return COMPLAINT_TLS;
     case WEIR_CLOSE_TOO_LARGE:
         return COMPLAINT_FRAME;
     case WEIR_CLOSE_SLOW_FRAME:

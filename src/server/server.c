@@ -57,7 +57,9 @@ static void fill_defaults(struct weir_server_options *options)
     options->unsent_bytes_max = or_default(options->unsent_bytes_max, (size_t)1 << 20);
     options->arena_bytes_max = or_default(options->arena_bytes_max, 4 * options->request_bytes_max);
     options->connections_max = or_no_limit(options->connections_max);
-    options->connections_per_ip_max = or_no_limit(options->connections_per_ip_max);
+    /* Kafka's rule: 0 is allowed when there are overrides, and then only they may connect. */
+    if (options->ip_limit_count == 0)
+        options->connections_per_ip_max = or_no_limit(options->connections_per_ip_max);
     options->idle_ms = options->idle_ms == 0 ? 600000 : options->idle_ms;
     options->frame_ms_max = options->frame_ms_max == 0 ? 30000 : options->frame_ms_max;
     options->send_buffer_bytes = or_usual(options->send_buffer_bytes, 102400);

@@ -13,7 +13,8 @@
 
 /* The kinds of lines a client can cause in a loop; each has its own rate limit. */
 enum complaint {
-    COMPLAINT_NOT_KAFKA,
+    COMPLAINT_HTTP,
+    COMPLAINT_TLS,
     COMPLAINT_FRAME,
     COMPLAINT_REQUEST,
     COMPLAINT_LIMIT,

@@ -52,7 +52,7 @@ struct weir_server_options {
     size_t unsent_bytes_max; /* [1 MiB] a connection with more unsent bytes in memory rests */
     size_t arena_bytes_max;  /* [4 times request_bytes_max] memory of one request's arena */
     int32_t connections_max; /* [no limit] max.connections */
-    int32_t connections_per_ip_max; /* [no limit] max.connections.per.ip */
+    int32_t connections_per_ip_max; /* [no limit; with ip_limits: 0, only they may connect] */
     const struct weir_server_ip_limit *ip_limits;
     size_t ip_limit_count;
     int64_t idle_ms;          /* [600000] connections.max.idle.ms; negative: never */

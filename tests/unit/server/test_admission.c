@@ -48,6 +48,14 @@ Test(admission, one_address_has_its_own_limit_and_its_own_exception)
     expect_alive(&world);
     close(first);
     server_world_done(&world);
+
+    static const struct weir_server_ip_limit other = {.host = "192.0.2.1", .connections_max = 5};
+    server_world_init(&world,
+                      (struct weir_server_options){.ip_limits = &other, .ip_limit_count = 1});
+    first = dial(&world);
+    expect_end(first);
+    close(first);
+    server_world_done(&world);
 }
 
 Test(admission, a_listener_may_have_a_limit_of_its_own)

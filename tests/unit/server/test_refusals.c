@@ -44,7 +44,7 @@ Test(refusals, api_versions_of_unknown_versions_reaches_its_handler)
     ask(fd, KEY_API_VERSIONS, 99, 1, true, "whatever comes in such a version");
     expect(fd, 1, text);
     ask(fd, KEY_API_VERSIONS, -1, 2, false, "");
-    strcat(text, "seen");
+    (void)strncat(text, "seen", sizeof(text) - strlen(text) - 1);
     expect(fd, 2, text);
     ask(fd, KEY_API_VERSIONS, 0, 3, false, "e");
     expect(fd, 3, "e");
@@ -82,7 +82,7 @@ Test(refusals, a_bad_frame_lets_earlier_answers_leave)
     server_world_done(&world);
 }
 
-Test(refusals, http_and_tls_are_told_in_one_line_however_often_they_come)
+Test(refusals, http_and_tls_are_told_in_few_lines_however_often_they_come)
 {
     struct server_world world;
     server_world_init(&world, (struct weir_server_options){0});
@@ -101,5 +101,7 @@ Test(refusals, http_and_tls_are_told_in_one_line_however_often_they_come)
     put_bytes(fd, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);
     expect_end(fd);
     close(fd);
+    WAIT_COUNTER(&world, frames_refused, 21);
+    cr_assert_eq(lines_with(&world, "the client speaks TLS"), 1);
     server_world_done(&world);
 }

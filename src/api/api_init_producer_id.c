@@ -48,7 +48,9 @@ void weir_api_init_producer_id(struct weir_call *call)
         weir_call_close(call);
         return;
     }
-    if (!weir_slice_is_null(request->transactional_id)) {
+    bool has_id = request->producer_id != -1;
+    bool has_epoch = request->producer_epoch != -1;
+    if (!weir_slice_is_null(request->transactional_id) || has_id != has_epoch) {
         respond(call, WEIR_INVALID_REQUEST, -1);
         return;
     }

@@ -4,8 +4,8 @@
  * cold pages and runs on a task thread; the rest is answered on the loop.
  */
 #include "api_int.h"
+#include "merged.h"
 
-#include "weir/base/map.h"
 #include "weir/protocol/messages/list_offsets_request.h"
 #include "weir/protocol/messages/list_offsets_response.h"
 #include "weir/runtime/task_pool.h"
@@ -103,16 +103,8 @@ static enum weir_status look_up(struct weir_call *call, struct weir_partition *p
     return WEIR_OK;
 }
 
-static void refuse_repeated(response_partition *out)
-{
-    int32_t index = out->partition_index;
-    weir_list_offsets_response_list_offsets_partition_response_init(out);
-    out->partition_index = index;
-    out->error_code = weir_code(WEIR_INVALID_REQUEST);
-}
-
 static void fill_partition(struct weir_call *call, const struct weir_image_topic *topic,
-                           const wanted_partition *wanted, response_partition *out)
+                           const wanted_partition *wanted, bool is_only, response_partition *out)
 {
     const struct weir_list_offsets_request *request = call->body;
     weir_list_offsets_response_list_offsets_partition_response_init(out);
@@ -120,7 +112,9 @@ static void fill_partition(struct weir_call *call, const struct weir_image_topic
     int16_t since = first_version(wanted->timestamp);
     enum weir_status status = since < 0 || call->version < since ? WEIR_UNSUPPORTED_VERSION
                                                                  : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
-    if (request->isolation_level != READ_UNCOMMITTED && request->isolation_level != READ_COMMITTED)
+    bool is_isolation_known =
+        request->isolation_level == READ_UNCOMMITTED || request->isolation_level == READ_COMMITTED;
+    if (!is_only || !is_isolation_known)
         status = WEIR_INVALID_REQUEST;
     struct weir_partition *partition =
         topic == NULL || status != WEIR_UNKNOWN_TOPIC_OR_PARTITION
@@ -132,46 +126,67 @@ static void fill_partition(struct weir_call *call, const struct weir_image_topic
     weir_partition_unref(partition);
 }
 
-static bool fill_topic(struct weir_call *call,
-                       const struct weir_list_offsets_request_list_offsets_topic *wanted,
-                       response_topic *out)
+static struct weir_slice topic_key(const void *request, size_t topic)
 {
-    const struct weir_image_topic *topic = weir_image_topic(call->image, wanted->name);
-    weir_list_offsets_response_list_offsets_topic_response_init(out);
-    out->name = wanted->name;
-    out->partitions.items = WEIR_CALL_ALLOC(call, response_partition, wanted->partitions.count);
-    if (out->partitions.items == NULL)
-        return false;
-    /* A partition that is asked for twice is answered once, with INVALID_REQUEST. */
-    struct weir_map seen = {0};
-    bool has_memory = true;
-    for (int32_t i = 0; i < wanted->partitions.count && has_memory; i++) {
-        const wanted_partition *item = &wanted->partitions.items[i];
-        response_partition *earlier = weir_map_get(&seen, WEIR_KEY(item->partition_index));
-        if (earlier != NULL) {
-            refuse_repeated(earlier);
-            continue;
-        }
-        response_partition *result = &out->partitions.items[out->partitions.count++];
-        has_memory = weir_map_put(&seen, WEIR_KEY(item->partition_index), result, NULL) == WEIR_OK;
-        fill_partition(call, topic, item, result);
-    }
-    weir_map_done(&seen);
-    return has_memory;
+    return ((const struct weir_list_offsets_request *)request)->topics.items[topic].name;
 }
 
+static int32_t partition_count(const void *request, size_t topic)
+{
+    return ((const struct weir_list_offsets_request *)request)
+        ->topics.items[topic]
+        .partitions.count;
+}
+
+static int32_t partition_number(const void *request, size_t topic, int32_t index)
+{
+    const struct weir_list_offsets_request *list = request;
+    return list->topics.items[topic].partitions.items[index].partition_index;
+}
+
+static bool make_topics(struct weir_call *call, const struct weir_merged *merged,
+                        struct weir_list_offsets_response *response)
+{
+    response->topics.items = WEIR_CALL_ALLOC(call, response_topic, merged->slot_count);
+    if (response->topics.items == NULL)
+        return false;
+    response->topics.count = (int32_t)merged->slot_count;
+    for (size_t slot = 0; slot < merged->slot_count; slot++) {
+        response_topic *out = &response->topics.items[slot];
+        weir_list_offsets_response_list_offsets_topic_response_init(out);
+        out->name = topic_key(call->body, merged->slot_topic[slot]);
+        out->partitions.items =
+            WEIR_CALL_ALLOC(call, response_partition, merged->slot_capacity[slot]);
+        if (out->partitions.items == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* A partition that is asked for twice is answered once, with INVALID_REQUEST. */
 static bool fill_response(struct list_offsets *work)
 {
     struct weir_call *call = work->call;
     const struct weir_list_offsets_request *request = call->body;
+    struct weir_merge_source source = {.request = request,
+                                       .topic_count = (size_t)request->topics.count,
+                                       .topic_key = topic_key,
+                                       .partition_count = partition_count,
+                                       .partition = partition_number};
+    struct weir_merged merged;
     weir_list_offsets_response_init(&work->response);
-    work->response.topics.items = WEIR_CALL_ALLOC(call, response_topic, request->topics.count);
-    if (work->response.topics.items == NULL)
+    if (weir_merge(call->arena, &source, &merged) != WEIR_OK ||
+        !make_topics(call, &merged, &work->response))
         return false;
-    for (int32_t t = 0; t < request->topics.count; t++) {
-        if (!fill_topic(call, &request->topics.items[t], &work->response.topics.items[t]))
-            return false;
-        work->response.topics.count = t + 1;
+    for (size_t i = 0; i < merged.item_count; i++) {
+        const struct weir_merged_item *item = &merged.items[i];
+        if (!item->is_last)
+            continue;
+        response_topic *topic = &work->response.topics.items[item->slot];
+        response_partition *out = &topic->partitions.items[topic->partitions.count++];
+        fill_partition(call, weir_image_topic(call->image, topic->name),
+                       &request->topics.items[item->topic].partitions.items[item->index],
+                       item->is_first, out);
     }
     return true;
 }

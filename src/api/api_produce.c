@@ -5,6 +5,7 @@
  * high watermark.
  */
 #include "api_int.h"
+#include "topic_slots.h"
 #include "wait_set.h"
 
 #include "weir/protocol/messages/produce_request.h"
@@ -150,22 +151,16 @@ static enum weir_status produce_partition(struct weir_call *call, struct produce
     return status;
 }
 
-static bool produce_topic(struct weir_call *call, struct produce *produce,
+static void produce_topic(struct weir_call *call, struct produce *produce,
                           const struct weir_produce_request_topic_produce_data *data,
                           response_topic *out)
 {
     const struct weir_image_topic *topic = call->version >= 13
                                                ? weir_image_topic_by_id(call->image, data->topic_id)
                                                : weir_image_topic(call->image, data->name);
-    out->name = data->name;
-    out->topic_id = data->topic_id;
-    out->partition_responses.items =
-        WEIR_CALL_ALLOC(call, response_partition, data->partition_data.count);
-    if (out->partition_responses.items == NULL)
-        return false;
-    out->partition_responses.count = data->partition_data.count;
     for (int32_t i = 0; i < data->partition_data.count; i++) {
-        response_partition *result = &out->partition_responses.items[i];
+        response_partition *result =
+            &out->partition_responses.items[out->partition_responses.count++];
         weir_produce_response_partition_produce_response_init(result);
         result->index = data->partition_data.items[i].index;
         result->base_offset = -1;
@@ -175,13 +170,21 @@ static bool produce_topic(struct weir_call *call, struct produce *produce,
         result->error_code = weir_code(status);
         produce->has_error = produce->has_error || status != WEIR_OK;
     }
-    return true;
+}
+
+static void drop_empty_topics(struct weir_produce_response *response, int32_t count)
+{
+    for (int32_t t = 0; t < count; t++) {
+        if (response->responses.items[t].partition_responses.count > 0)
+            response->responses.items[response->responses.count++] = response->responses.items[t];
+    }
 }
 
 static void answer(struct weir_call *call, struct produce *produce)
 {
     const struct weir_produce_request *request = call->body;
     if (request->acks != ACKS_NONE) {
+        drop_empty_topics(&produce->response, request->topic_data.count);
         weir_call_respond(call, &produce->response);
     } else if (produce->has_error) {
         weir_call_close(call); /* the only way to tell a client that wants no answer */
@@ -269,14 +272,6 @@ static void flush_on_task(struct weir_task *task)
     weir_call_resume(produce->call, flushed, produce);
 }
 
-static void release(struct produce *produce)
-{
-    for (size_t i = 0; i < produce->pending_count; i++)
-        weir_partition_unref(produce->pending[i].partition);
-    for (size_t i = 0; i < produce->flush_count; i++)
-        weir_partition_unref(produce->flushes[i].partition);
-}
-
 static struct produce *new_produce(struct weir_call *call)
 {
     const struct weir_produce_request *request = call->body;
@@ -298,26 +293,49 @@ static struct produce *new_produce(struct weir_call *call)
     return has_memory ? produce : NULL;
 }
 
+/* The topics of the answer: each once, however often it is named, and none without partitions. */
+static bool make_topics(struct weir_call *call, struct produce *produce,
+                        struct weir_topic_slots *out_slots)
+{
+    const struct weir_produce_request *request = call->body;
+    size_t count = (size_t)request->topic_data.count;
+    struct weir_slice *keys = WEIR_CALL_ALLOC(call, struct weir_slice, count);
+    size_t *partition_counts = WEIR_CALL_ALLOC(call, size_t, count);
+    response_topic *topics = produce->response.responses.items;
+    if (keys == NULL || partition_counts == NULL)
+        return false;
+    for (size_t t = 0; t < count; t++) {
+        struct weir_produce_request_topic_produce_data *data = &request->topic_data.items[t];
+        keys[t] = call->version >= 13 ? WEIR_KEY(data->topic_id) : data->name;
+        partition_counts[t] = (size_t)data->partition_data.count;
+    }
+    if (weir_topic_slots_make(call->arena, keys, partition_counts, count, count > 1, out_slots) !=
+        WEIR_OK)
+        return false;
+    for (size_t t = 0; t < count; t++) {
+        weir_produce_response_topic_produce_response_init(&topics[t]);
+        topics[t].name = request->topic_data.items[t].name;
+        topics[t].topic_id = request->topic_data.items[t].topic_id;
+        topics[t].partition_responses.items =
+            WEIR_CALL_ALLOC(call, response_partition, out_slots->capacity[t]);
+        if (topics[t].partition_responses.items == NULL)
+            return false;
+    }
+    return true;
+}
+
 void weir_api_produce(struct weir_call *call)
 {
     const struct weir_produce_request *request = call->body;
+    struct weir_topic_slots slots;
     struct produce *produce = new_produce(call);
-    if (produce == NULL) {
+    if (produce == NULL || !make_topics(call, produce, &slots)) {
         weir_call_close(call);
         return;
     }
-    for (int32_t t = 0; t < request->topic_data.count; t++) {
-        if (request->topic_data.items[t].partition_data.count == 0)
-            continue; /* nothing was asked, nothing is said */
-        response_topic *out =
-            &produce->response.responses.items[produce->response.responses.count++];
-        weir_produce_response_topic_produce_response_init(out);
-        if (!produce_topic(call, produce, &request->topic_data.items[t], out)) {
-            release(produce);
-            weir_call_close(call);
-            return;
-        }
-    }
+    for (int32_t t = 0; t < request->topic_data.count; t++)
+        produce_topic(call, produce, &request->topic_data.items[t],
+                      &produce->response.responses.items[slots.slot[t]]);
     if (produce->flush_count > 0)
         weir_task_pool_submit(call->api->options.pool, &produce->task);
     else

@@ -300,7 +300,7 @@ static enum weir_status posix_list_dir(void *env, const char *path, weir_list_en
     enum weir_status status = WEIR_OK;
     while (status == WEIR_OK) {
         errno = 0;
-        /* readdir is safe here: the stream belongs to this call. */
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream belongs to this call */
         struct dirent *found = readdir(dir);
         if (found == NULL) {
             if (errno != 0)

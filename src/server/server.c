@@ -201,6 +201,7 @@ void weir_server_free(struct weir_server *server)
 {
     if (server == NULL)
         return;
+    WEIR_ASSERT(server->loop_count == 0 || server->loops != NULL);
     for (size_t i = 0; i < server->loop_count; i++) {
         if (server->loops[i].loop != NULL)
             weir_loop_stop(server->loops[i].loop);

@@ -116,9 +116,13 @@ static enum weir_status truncate_locked(struct weir_partition_log *log, int64_t 
     /* Readers first: none may see an offset that is about to go. */
     atomic_fetch_add_explicit(&before->refs, 1, memory_order_relaxed);
     weir_log_publish_view(log, after);
-    status = cut_segment(log, after->segments[kept - 1], offset, &end_offset, detail);
+    /* From the end, and durably: a crash in between leaves a longer log, never one with a hole. */
     for (size_t i = before->count; i > kept && status == WEIR_OK; i--)
         status = weir_log_discard_segment(log, before->segments[i - 1], detail);
+    if (status == WEIR_OK && kept < before->count)
+        status = weir_dir_sync(log->env, log->dir, detail);
+    if (status == WEIR_OK)
+        status = cut_segment(log, after->segments[kept - 1], offset, &end_offset, detail);
     weir_log_view_unref(before);
     return status == WEIR_OK ? settle(log, end_offset, detail) : status;
 }

@@ -140,6 +140,14 @@ enum weir_status weir_log_rebuild_producers(struct weir_partition_log *log,
     enum weir_status status = load_newest(log, up_to_offset, &from, detail);
     if (status != WEIR_OK)
         return status;
+    int64_t first_base = count > 0 ? segments[0]->base_offset : up_to_offset;
+    if (from >= 0 && from < first_base) {
+        /* What was written between the snapshot and the first segment is gone (power loss took the
+         * snapshots that came later).  A producer whose state is old would be refused for good; one
+         * that is not known may go on. */
+        weir_producer_state_clear(log->producers);
+        from = -1;
+    }
     log->snapshot_offset = from;
     uint8_t *buffer = weir_malloc(SCAN_BYTES);
     if (buffer == NULL)

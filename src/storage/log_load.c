@@ -174,9 +174,10 @@ static enum weir_status drop_segments_from(struct loader *loader, size_t from,
         weir_segment_unref(loader->segments[i]);
         loader->segments[i] = NULL;
     }
-    if (from < loader->count)
-        loader->count = from;
-    return status;
+    if (from >= loader->count)
+        return status;
+    loader->count = from;
+    return status == WEIR_OK ? weir_dir_sync(loader->log->env, loader->log->dir, detail) : status;
 }
 
 static enum weir_status take_batch(struct loader *loader, struct weir_segment *segment,
@@ -264,9 +265,13 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
     if (cut_at < size) {
         note(loader, &why);
         loader->recovery->cut_bytes += size - cut_at;
-        status = weir_file_truncate(log->env, segment->file, cut_at, detail);
+        /* Later segments first, and all of it durably: else the next power loss could bring the old
+         * end back behind what is appended now. */
+        status = drop_segments_from(loader, index + 1, detail);
         if (status == WEIR_OK)
-            status = drop_segments_from(loader, index + 1, detail);
+            status = weir_file_truncate(log->env, segment->file, cut_at, detail);
+        if (status == WEIR_OK)
+            status = weir_file_sync(log->env, segment->file, true, detail);
     }
     if (status == WEIR_OK && has_hole_behind(loader, index, loader->producers_at)) {
         weir_detail_set(

@@ -403,6 +403,10 @@ static enum weir_status load_segments(struct loader *loader, int64_t *out_end_of
     if (status == WEIR_OK && loader->count == 0) {
         *out_end_offset = log_start;
         status = begin_empty(loader, log_start, detail);
+        /* Where the log begins is from now on told by the segment's name alone: the checkpoint of
+         * log start offsets leaves such logs out. */
+        if (status == WEIR_OK && log_start > 0)
+            status = weir_dir_sync(loader->log->env, loader->log->dir, detail);
     }
     return status;
 }

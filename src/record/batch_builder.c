@@ -53,8 +53,8 @@ enum weir_status weir_batch_builder_new(const struct weir_batch_builder_options 
     builder->max_timestamp = WEIR_BATCH_NO_TIMESTAMP;
     builder->base_timestamp = WEIR_BATCH_NO_TIMESTAMP;
     uint8_t *header = weir_buf_extend(out, WEIR_BATCH_HEADER_BYTES);
-    enum weir_status status = header == NULL ? weir_buf_status(out) : WEIR_OK;
-    if (status == WEIR_OK) {
+    enum weir_status status = weir_buf_status(out);
+    if (header != NULL) {
         memset(header, 0, WEIR_BATCH_HEADER_BYTES);
         status = weir_compressor_new(options->codec, options->level, out, &builder->compressor);
     }
@@ -132,12 +132,19 @@ static void write_headers(struct weir_batch_builder *builder, const struct weir_
     }
 }
 
+static bool are_headers_there(const struct weir_record_data *record)
+{
+    return record->header_count == 0 ||
+           (record->header_count > 0 &&
+            (record->headers != NULL || !weir_slice_is_null(record->raw_headers)));
+}
+
 void weir_batch_builder_add_at(struct weir_batch_builder *builder, int32_t offset_delta,
                                const struct weir_record_data *record)
 {
     if (builder->status != WEIR_OK)
         return;
-    if (offset_delta <= builder->last_offset_delta || record->header_count < 0) {
+    if (offset_delta <= builder->last_offset_delta || !are_headers_there(record)) {
         builder->status = WEIR_INVALID;
         return;
     }

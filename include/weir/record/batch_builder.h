@@ -63,8 +63,9 @@ size_t weir_record_bytes_bound(const struct weir_record_data *record);
 void weir_batch_builder_set_last_offset_delta(struct weir_batch_builder *builder,
                                               int32_t last_offset_delta);
 
-/* Writes the header and the CRC.  NO_MEMORY, LIMIT (the buffer's), INVALID (a value above int32 or
- * deltas that fall). The batch is the part of the buffer that was added since new. */
+/* Writes the header and the CRC.  NO_MEMORY, LIMIT (the buffer's), INVALID (a value above int32,
+ * deltas that fall, or headers that are counted but not given). The batch is the part of the buffer
+ * that was added since new. */
 WEIR_MUST_CHECK enum weir_status weir_batch_builder_finish(struct weir_batch_builder *builder);
 
 /* Rewrites batch with another codec or level (timestamps, offsets, producer and attributes stay) to

@@ -62,6 +62,20 @@ Test(batch_builder, falling_deltas_are_refused)
     weir_buf_done(&out);
 }
 
+Test(batch_builder, counted_headers_that_are_not_given_are_refused)
+{
+    struct weir_buf out = {0};
+    struct weir_batch_builder *builder = NULL;
+    struct weir_batch_builder_options options = weir_batch_builder_options_default();
+    struct weir_record_data record = {.timestamp = 5, .header_count = 1};
+    cr_assert_eq(weir_batch_builder_new(&options, &out, &builder), WEIR_OK);
+    weir_batch_builder_add(builder, &record);
+    cr_assert_eq(weir_batch_builder_count(builder), 0);
+    cr_assert_eq(weir_batch_builder_finish(builder), WEIR_INVALID);
+    weir_batch_builder_free(builder);
+    weir_buf_done(&out);
+}
+
 Test(batch_builder, the_size_bound_holds)
 {
     struct weir_buf out = {0};

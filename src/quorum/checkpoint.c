@@ -42,7 +42,7 @@ static enum weir_status read_batch(struct weir_env *env, struct weir_file *file,
     weir_buf_clear(buf);
     uint8_t *into = weir_buf_extend(buf, size);
     if (into == NULL)
-        return weir_buf_status(buf);
+        return WEIR_NO_MEMORY; /* the buffer has no limit */
     status = weir_file_read_at(env, file, into, size, file_pos, &got, detail);
     if (status == WEIR_OK && got != size)
         status = WEIR_TRUNCATED;

@@ -169,6 +169,7 @@ static enum weir_status apply_option(struct weir_cli *cli, const struct option *
         cli->is_standalone = true;
         return WEIR_OK;
     case OPTION_FEATURE:
+        WEIR_ASSERT(value != NULL); /* the table gives it one */
         return add_feature(cli, value, detail);
     }
     WEIR_UNREACHABLE();

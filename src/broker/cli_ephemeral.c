@@ -153,6 +153,7 @@ enum weir_status weir_ephemeral_new(struct weir_env *env, const char *parent_dir
                                     struct weir_ephemeral **out, struct weir_detail *detail)
 {
     if (parent_dir == NULL)
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in weir changes the environment */
         parent_dir = getenv("TMPDIR");
     if (parent_dir == NULL || parent_dir[0] == '\0')
         parent_dir = "/tmp";

@@ -107,7 +107,7 @@ static void check_is_own_id(struct weir_call *call, struct weir_config_target *t
 static void check_operations(struct weir_call *call, struct weir_config_target *target)
 {
     for (size_t i = 0; i < target->change_count && !target->is_answered; i++) {
-        const int op = target->changes[i].op;
+        const int8_t op = target->changes[i].op;
         if (op < WEIR_CONFIG_SET || op > WEIR_CONFIG_SUBTRACT)
             refuse(target, weir_arena_printf(call->arena, "Unknown operations type %d", op));
     }

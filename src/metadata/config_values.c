@@ -136,7 +136,7 @@ static void print_double(double value, char out[DOUBLE_TEXT_BYTES])
         (void)snprintf(out, DOUBLE_TEXT_BYTES, "%s", digits);
         return;
     }
-    int power = atoi(exponent + 1);
+    int power = (int)strtol(exponent + 1, NULL, 10);
     *exponent = '\0';
     size_t significant = strlen(digits) - (digits[0] == '-') - (strchr(digits, '.') != NULL);
     if (is_plain) {

@@ -72,6 +72,7 @@ enum weir_status weir_epoch_cache_read(struct weir_env *env, const char *path,
         if (status == WEIR_CORRUPT)
             weir_detail_set(detail, "%s is no leader epoch checkpoint", path);
     }
+    out->written_count = out->count;
     if (status != WEIR_OK)
         weir_epoch_cache_done(out);
     weir_buf_done(&text);
@@ -89,10 +90,23 @@ enum weir_status weir_epoch_cache_write(struct weir_env *env, const char *path,
     enum weir_status status = weir_buf_status(&text);
     if (status == WEIR_OK)
         status = weir_file_replace(env, path, weir_buf_slice(&text), detail);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK) {
         cache->is_dirty = false;
+        cache->is_stale = false;
+        cache->written_count = cache->count;
+    }
     weir_buf_done(&text);
     return status;
+}
+
+/* After items from the given one on were removed or changed. */
+static void on_changed(struct weir_epoch_cache *cache, size_t from)
+{
+    cache->is_dirty = true;
+    if (from < cache->written_count) {
+        cache->written_count = from;
+        cache->is_stale = true;
+    }
 }
 
 enum weir_status weir_epoch_cache_assign(struct weir_epoch_cache *cache, int32_t epoch,
@@ -111,7 +125,7 @@ enum weir_status weir_epoch_cache_assign(struct weir_epoch_cache *cache, int32_t
     if (status != WEIR_OK)
         cache->count = before;
     else
-        cache->is_dirty = true;
+        on_changed(cache, kept);
     return status;
 }
 
@@ -155,7 +169,7 @@ void weir_epoch_cache_truncate_from_end(struct weir_epoch_cache *cache, int64_t 
 {
     while (cache->count > 0 && cache->items[cache->count - 1].start_offset >= end_offset) {
         cache->count--;
-        cache->is_dirty = true;
+        on_changed(cache, cache->count);
     }
 }
 
@@ -171,17 +185,23 @@ void weir_epoch_cache_truncate_from_start(struct weir_epoch_cache *cache, int64_
         memmove(cache->items, cache->items + dropped,
                 (cache->count - dropped) * sizeof(cache->items[0]));
         cache->count -= dropped;
-        cache->is_dirty = true;
+        on_changed(cache, 0);
     }
     if (start_offset >= 0) {
         cache->items[0].start_offset = start_offset;
-        cache->is_dirty = true;
+        on_changed(cache, 0);
     }
 }
 
 void weir_epoch_cache_clear(struct weir_epoch_cache *cache)
 {
     if (cache->count > 0)
-        cache->is_dirty = true;
+        on_changed(cache, 0);
     cache->count = 0;
+}
+
+bool weir_epoch_cache_is_write_due(const struct weir_epoch_cache *cache, int64_t below_offset)
+{
+    return cache->is_stale || (cache->written_count < cache->count &&
+                               cache->items[cache->written_count].start_offset < below_offset);
 }

@@ -20,7 +20,7 @@ enum weir_status weir_index_file_read(struct weir_env *env, const char *path, si
 
 enum weir_status weir_index_file_write(struct weir_env *env, const char *path,
                                        struct weir_slice tail, uint64_t tail_pos, bool sync,
-                                       struct weir_detail *detail)
+                                       bool *io_unsynced, struct weir_detail *detail)
 {
     struct weir_file *file = NULL;
     enum weir_status status = weir_file_open(
@@ -29,12 +29,16 @@ enum weir_status weir_index_file_write(struct weir_env *env, const char *path,
         return status;
     uint64_t size = 0;
     status = weir_file_size(env, file, &size, detail);
+    if (tail.size > 0 || size > tail_pos)
+        *io_unsynced = true;
     if (status == WEIR_OK && tail.size > 0)
         status = weir_file_write_at(env, file, &tail, 1, tail_pos, detail);
     if (status == WEIR_OK && size > tail_pos + tail.size)
         status = weir_file_truncate(env, file, tail_pos + tail.size, detail);
-    if (status == WEIR_OK && sync)
+    if (status == WEIR_OK && sync && *io_unsynced) {
         status = weir_file_sync(env, file, true, detail);
+        *io_unsynced = status != WEIR_OK;
+    }
     weir_file_close(env, file);
     return status;
 }

@@ -11,7 +11,8 @@
 enum weir_status weir_index_file_read(struct weir_env *env, const char *path, size_t entry_bytes,
                                       struct weir_buf *out, struct weir_detail *detail);
 
-/* Writes `tail` at tail_pos and makes the file end behind it. */
+/* Writes `tail` at tail_pos and makes the file end behind it.  *io_unsynced: whether it holds
+ * something that was not synced, before and after; when it does not, there is nothing to sync. */
 enum weir_status weir_index_file_write(struct weir_env *env, const char *path,
                                        struct weir_slice tail, uint64_t tail_pos, bool sync,
-                                       struct weir_detail *detail);
+                                       bool *io_unsynced, struct weir_detail *detail);

@@ -73,6 +73,7 @@ enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t ba
         status = weir_segment_open(log->env, log->dir, base_offset, true, &segment, detail);
     if (status != WEIR_OK)
         return status;
+    log->names_changed++;
     segment->roll_jitter_ms = weir_log_jitter(log->env, &log->config);
     /* Apache Kafka takes a missing .index for damage, so an empty one is made at once. */
     status = weir_segment_write_indexes(segment, false, detail);

@@ -58,8 +58,13 @@ struct weir_partition_log {
     struct weir_producer_state *producers;
     int64_t recovery_point;
     int64_t snapshot_offset; /* of the newest producer snapshot; -1: none */
-    int64_t flushed_ms;      /* monotonic, of the last flush or open */
-    bool has_durable_dir;    /* the directory's own name was synced since open */
+    bool snapshot_is_unsynced;
+    /* Counts changes of names in the directory; so many of them were synced.  Not counted are
+     * names whose return would do no harm. */
+    uint64_t names_changed;
+    uint64_t names_synced;
+    int64_t flushed_ms;   /* monotonic, of the last flush or open */
+    bool has_durable_dir; /* the directory's own name was synced since open */
 };
 
 /* log.c */
@@ -142,6 +147,9 @@ enum weir_status weir_log_discard_segment(struct weir_partition_log *log,
                                           struct weir_segment *segment, struct weir_detail *detail);
 enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log,
                                                    struct weir_detail *detail);
+/* Makes the names in the directory durable if they are not.  The lock is held. */
+enum weir_status weir_log_sync_names_locked(struct weir_partition_log *log,
+                                            struct weir_detail *detail);
 /* All segments go; one empty one at offset remains. The lock is held. */
 enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t offset,
                                      struct weir_detail *detail);

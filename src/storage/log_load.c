@@ -293,6 +293,7 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
         if (removed != WEIR_NOT_FOUND)
             status = removed;
     }
+    log->names_changed++; /* an index may have been missing, or is gone now */
     if (status == WEIR_OK && !is_last) {
         loader->producers_at = loader->segments[index + 1]->base_offset;
         weir_segment_drop_indexes(segment);
@@ -339,6 +340,7 @@ static enum weir_status read_epochs(struct loader *loader, struct weir_detail *d
     if (status == WEIR_CORRUPT) {
         note(loader, detail);
         loader->rebuild_epochs = true;
+        log->epochs.is_stale = true;
         return WEIR_OK;
     }
     return status;
@@ -366,6 +368,8 @@ static enum weir_status rebuild_epochs(struct loader *loader, struct weir_detail
         if (status != WEIR_NOT_FOUND)
             return status;
     }
+    if (epochs->count > 0)
+        epochs->is_stale = true; /* that walk is not for every start */
     return WEIR_OK;
 }
 
@@ -377,6 +381,7 @@ static enum weir_status begin_empty(struct loader *loader, int64_t offset,
     if (status != WEIR_OK)
         return status;
     loader->count = 1;
+    loader->log->names_changed++;
     loader->segments[0]->roll_jitter_ms = weir_log_jitter(loader->log->env, &loader->log->config);
     loader->producers_at = offset;
     weir_producer_state_clear(loader->log->producers);
@@ -406,7 +411,7 @@ static enum weir_status load_segments(struct loader *loader, int64_t *out_end_of
         /* Where the log begins is from now on told by the segment's name alone: the checkpoint of
          * log start offsets leaves such logs out. */
         if (status == WEIR_OK && log_start > 0)
-            status = weir_dir_sync(loader->log->env, loader->log->dir, detail);
+            status = weir_log_sync_names_locked(loader->log, detail);
     }
     return status;
 }
@@ -442,6 +447,7 @@ static enum weir_status finish(struct loader *loader, int64_t end_offset,
                             within(loader->options->high_watermark, log_start, end_offset));
     if (loader->recovery->was_recovered)
         status = weir_log_write_snapshot(log, end_offset, false, detail);
+    log->snapshot_is_unsynced = log->snapshot_is_unsynced || !loader->options->was_clean;
     if (status == WEIR_OK)
         status = weir_log_tidy_snapshots(log, end_offset, detail);
     return status;
@@ -465,6 +471,8 @@ enum weir_status weir_log_load(struct weir_partition_log *log,
     if (status == WEIR_OK)
         status = open_segments(&loader, &listing, detail);
     recovery->is_new = loader.count == 0;
+    if (!options->was_clean)
+        log->names_changed++; /* whoever made them may have died before the sync */
     if (status == WEIR_OK)
         status = load_segments(&loader, &end_offset, detail);
     if (status == WEIR_OK)

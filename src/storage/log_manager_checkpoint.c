@@ -5,6 +5,7 @@
 #include "log_manager_int.h"
 
 #include "weir/base/memory.h"
+#include "weir/runtime/task_pool.h"
 
 #include <stdio.h>
 
@@ -216,33 +217,113 @@ void weir_log_manager_reap(struct weir_log_manager *manager)
 
 /* --- Closing. --- */
 
-struct close_context {
-    size_t dir_index;
+/* A close waits for the disk most of the time, and syncs that come together share the disk's work;
+ * so there are more threads than processors or disks have use for. */
+enum { CLOSE_THREADS = 16 };
+
+/* The logs of one directory, each closed by the next thread that is free. */
+struct close_work {
+    struct weir_log_manager *manager;
+    struct weir_partition_log **logs;
+    size_t count;
+    atomic_size_t next;
+    struct weir_lock lock; /* the rest */
     bool has_failed;
     struct weir_detail first;
 };
 
-static void close_one(struct weir_log_manager *manager, struct weir_partition_log *log,
-                      void *context)
+struct close_task {
+    struct weir_task task;
+    struct close_work *work;
+};
+
+static void close_one(struct close_work *work, struct weir_partition_log *log)
 {
-    struct close_context *close = context;
     struct weir_detail detail = {{0}};
-    if (weir_log_manager_dir_of(manager, weir_partition_log_key(log)) != (int)close->dir_index)
-        return;
+    weir_partition_log_note_durable_dir(log); /* close_logs saw to it */
     enum weir_status status = weir_partition_log_close(log, &detail);
-    log_failure(manager, log, "close_failed", status, &detail);
-    if (status != WEIR_OK && !close->has_failed) {
-        close->has_failed = true;
-        close->first = detail;
+    log_failure(work->manager, log, "close_failed", status, &detail);
+    if (status == WEIR_OK)
+        return;
+    weir_lock_take(&work->lock);
+    if (!work->has_failed)
+        work->first = detail;
+    work->has_failed = true;
+    weir_lock_release(&work->lock);
+}
+
+static void run_close(struct weir_task *base)
+{
+    struct close_work *work = ((struct close_task *)base)->work;
+    size_t at;
+    while ((at = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed)) < work->count)
+        close_one(work, work->logs[at]);
+}
+
+static void close_with_threads(struct close_work *work)
+{
+    struct close_task tasks[CLOSE_THREADS];
+    struct weir_task_pool *pool = NULL;
+    size_t threads = work->count < CLOSE_THREADS ? work->count : CLOSE_THREADS;
+    memset(tasks, 0, sizeof(tasks));
+    if (threads > 1 &&
+        weir_task_pool_new(work->manager->env, (unsigned)threads, &pool, NULL) == WEIR_OK) {
+        for (size_t i = 0; i < threads; i++) {
+            tasks[i].task.run = run_close;
+            tasks[i].work = work;
+            weir_task_pool_submit(pool, &tasks[i].task);
+        }
+        weir_task_pool_free(pool); /* when all have run */
     }
+    /* One log, or no threads to be had: then all is left to this one. */
+    tasks[0].work = work;
+    run_close(&tasks[0].task);
+}
+
+/* Keeps those of one directory. */
+static void keep_of_dir(struct close_work *work, size_t index)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < work->count; i++) {
+        const struct weir_topic_partition *key = weir_partition_log_key(work->logs[i]);
+        if (weir_log_manager_dir_of(work->manager, key) == (int)index)
+            work->logs[kept++] = work->logs[i];
+        else
+            weir_partition_log_unref(work->logs[i]);
+    }
+    work->count = kept;
+}
+
+static enum weir_status close_logs(struct weir_log_manager *manager, size_t index,
+                                   struct weir_detail *detail)
+{
+    struct close_work work = {.manager = manager};
+    enum weir_status status = weir_log_manager_list(manager, &work.logs, &work.count);
+    if (status != WEIR_OK)
+        return status;
+    keep_of_dir(&work, index);
+    /* The partitions' names, once for all of them. */
+    status = weir_dir_sync(manager->env, manager->dirs[index].path, detail);
+    weir_lock_init(&work.lock, WEIR_LOCK_RANK_LEAF);
+    if (status == WEIR_OK)
+        close_with_threads(&work);
+    weir_lock_done(&work.lock);
+    for (size_t i = 0; i < work.count; i++)
+        weir_partition_log_unref(work.logs[i]);
+    weir_free(work.logs);
+    if (status == WEIR_OK && work.has_failed) {
+        weir_detail_set(detail, "%s", work.first.text);
+        status = WEIR_KAFKA_STORAGE_ERROR;
+    }
+    return status;
 }
 
 static enum weir_status close_dir(struct weir_log_manager *manager, size_t index,
                                   int64_t broker_epoch, bool may_be_clean,
                                   struct weir_detail *detail)
 {
-    struct close_context close = {.dir_index = index};
-    for_each_log(manager, close_one, &close);
+    struct weir_detail why = {{0}};
+    enum weir_status closed = close_logs(manager, index, &why);
     enum weir_status status =
         weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_RECOVERY_POINT, detail);
     if (status == WEIR_OK)
@@ -250,9 +331,9 @@ static enum weir_status close_dir(struct weir_log_manager *manager, size_t index
     if (status == WEIR_OK)
         status =
             weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_HIGH_WATERMARK, detail);
-    if (status == WEIR_OK && close.has_failed) {
-        weir_detail_set(detail, "%s", close.first.text);
-        status = WEIR_KAFKA_STORAGE_ERROR;
+    if (status == WEIR_OK && closed != WEIR_OK) {
+        weir_detail_set(detail, "%s", why.text);
+        status = closed;
     }
     if (status != WEIR_OK || !may_be_clean || !manager->dirs[index].is_loaded)
         return status;

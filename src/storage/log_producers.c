@@ -166,13 +166,16 @@ enum weir_status weir_log_write_snapshot(struct weir_partition_log *log, int64_t
                                          struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
-    if (log->snapshot_offset == offset)
+    if (log->snapshot_offset == offset && !(sync && log->snapshot_is_unsynced))
         return WEIR_OK;
     weir_offset_file_path(log->dir, offset, WEIR_SEGMENT_SUFFIX_SNAPSHOT, path);
     enum weir_status status =
         weir_producer_state_write(log->env, path, log->producers, sync, detail);
-    if (status == WEIR_OK)
+    log->names_changed++;
+    if (status == WEIR_OK) {
         log->snapshot_offset = offset;
+        log->snapshot_is_unsynced = !sync;
+    }
     return status;
 }
 
@@ -209,6 +212,7 @@ enum weir_status weir_log_tidy_snapshots(struct weir_partition_log *log, int64_t
             continue;
         weir_offset_file_path(log->dir, entry->offset, entry->suffix, path);
         status = weir_path_remove(log->env, path, detail);
+        log->names_changed++;
     }
     weir_log_dir_listing_done(&listing);
     return status;

@@ -90,9 +90,10 @@ static enum weir_status settle(struct weir_partition_log *log, int64_t end_offse
     weir_log_publish_end(log, end_offset);
     weir_log_publish_limits(log, log_start < end_offset ? log_start : end_offset,
                             high_watermark < end_offset ? high_watermark : end_offset);
+    log->names_changed++; /* those of what was cut */
     if (status == WEIR_OK)
         status = weir_log_write_small_files_locked(log, detail);
-    return status == WEIR_OK ? weir_dir_sync(log->env, log->dir, detail) : status;
+    return status == WEIR_OK ? weir_log_sync_names_locked(log, detail) : status;
 }
 
 static enum weir_status truncate_locked(struct weir_partition_log *log, int64_t offset,
@@ -182,10 +183,11 @@ enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t off
     weir_log_publish_limits(log, offset, offset);
     status = weir_log_tidy_snapshots(log, -1, detail);
     log->snapshot_offset = -1;
+    log->names_changed++;
     if (status == WEIR_OK)
         status = weir_log_write_small_files_locked(log, detail);
     if (status == WEIR_OK)
-        status = weir_dir_sync(log->env, log->dir, detail);
+        status = weir_log_sync_names_locked(log, detail);
 out:
     weir_segment_unref(segment);
     return status;

@@ -13,20 +13,43 @@
 
 /* --- Small files. --- */
 
-enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log,
-                                                   struct weir_detail *detail)
+enum weir_status weir_log_sync_names_locked(struct weir_partition_log *log,
+                                            struct weir_detail *detail)
+{
+    if (log->names_synced == log->names_changed)
+        return WEIR_OK;
+    enum weir_status status = weir_dir_sync(log->env, log->dir, detail);
+    if (status == WEIR_OK)
+        log->names_synced = log->names_changed;
+    return status;
+}
+
+/* Either file is replaced durably, which syncs all names of the directory. */
+static enum weir_status write_small_files(struct weir_partition_log *log, bool with_epochs,
+                                          struct weir_detail *detail)
 {
     enum weir_status status = WEIR_OK;
     char path[WEIR_SEGMENT_PATH_BYTES];
-    if (log->epochs.is_dirty) {
+    bool has_synced = false;
+    if (with_epochs) {
         weir_log_path(log, "leader-epoch-checkpoint", path);
         status = weir_epoch_cache_write(log->env, path, &log->epochs, detail);
+        has_synced = true;
     }
     if (status == WEIR_OK && !log->has_metadata_file && !weir_uuid_is_zero(log->topic_id)) {
         status = weir_partition_metadata_write(log->env, log->dir, log->topic_id, detail);
         log->has_metadata_file = status == WEIR_OK;
+        has_synced = true;
     }
+    if (status == WEIR_OK && has_synced)
+        log->names_synced = log->names_changed;
     return status;
+}
+
+enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log,
+                                                   struct weir_detail *detail)
+{
+    return write_small_files(log, log->epochs.is_dirty, detail);
 }
 
 enum weir_status weir_partition_log_write_small_files(struct weir_partition_log *log,
@@ -55,6 +78,9 @@ struct flush {
     int64_t from_offset;   /* the recovery point before */
     int64_t active_base;
     bool include_active;
+    bool is_closing; /* the small files come later */
+    uint64_t names_changed;
+    bool include_names;
     bool include_dir_name; /* the directory may be new in its parent, by us or by those before us */
     char dir[WEIR_SEGMENT_PATH_BYTES];
 };
@@ -64,8 +90,10 @@ static enum weir_status begin_flush(struct weir_partition_log *log, struct flush
 {
     const struct weir_segment *active = weir_log_active(log);
     enum weir_status status = weir_log_check_open(log, detail);
-    if (status == WEIR_OK)
-        status = weir_log_write_small_files_locked(log, detail);
+    /* The active segment is always scanned after a crash, and its epochs found again. */
+    if (status == WEIR_OK && !flush->is_closing)
+        status = write_small_files(
+            log, weir_epoch_cache_is_write_due(&log->epochs, active->base_offset), detail);
     if (status != WEIR_OK)
         return status;
     flush->view = log->now.view;
@@ -74,6 +102,8 @@ static enum weir_status begin_flush(struct weir_partition_log *log, struct flush
         flush->include_active ? log->now.offsets.log_end_offset : active->base_offset;
     flush->from_offset = log->recovery_point;
     flush->active_base = active->base_offset;
+    flush->names_changed = log->names_changed;
+    flush->include_names = log->names_synced != log->names_changed;
     flush->include_dir_name = !log->has_durable_dir;
     (void)snprintf(flush->dir, sizeof(flush->dir), "%s", log->dir);
     return WEIR_OK;
@@ -113,7 +143,6 @@ static enum weir_status sync_sealed(struct weir_env *env, struct weir_segment *s
 static enum weir_status sync_segments(struct weir_env *env, const struct flush *flush,
                                       struct weir_detail *detail)
 {
-    bool has_new_files = false;
     const struct log_view *view = flush->view;
     enum weir_status status = WEIR_OK;
     for (size_t i = 0; i < view->count && status == WEIR_OK; i++) {
@@ -123,31 +152,31 @@ static enum weir_status sync_segments(struct weir_env *env, const struct flush *
          * is exact. */
         if (!is_active && view->segments[i + 1]->base_offset <= flush->from_offset)
             continue;
-        has_new_files = has_new_files || segment->base_offset >= flush->from_offset;
         if (!is_active)
             status = sync_sealed(env, segment, view->segments[i + 1], detail);
         else if (flush->include_active)
             status = weir_file_sync(env, segment->file, false,
                                     detail); /* its indexes are rebuilt after a crash */
     }
-    if (status == WEIR_OK && has_new_files)
+    if (status == WEIR_OK && flush->include_names && !flush->is_closing)
         status = weir_dir_sync(env, flush->dir, detail);
     if (status == WEIR_OK && flush->include_dir_name)
         status = weir_dir_sync_parent(env, flush->dir, detail);
     return status;
 }
 
-enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool include_active,
-                                          struct weir_detail *detail)
+static enum weir_status flush_log(struct weir_partition_log *log, bool include_active,
+                                  bool is_closing, struct weir_detail *detail)
 {
-    struct flush flush = {.include_active = include_active};
+    struct flush flush = {.include_active = include_active, .is_closing = is_closing};
     weir_lock_take(&log->lock);
     enum weir_status status = begin_flush(log, &flush, detail);
     weir_lock_release(&log->lock);
     if (status == WEIR_CLOSED || status == WEIR_KAFKA_STORAGE_ERROR || status == WEIR_NO_SPACE ||
         status == WEIR_NO_MEMORY)
         return status; /* nothing was synced, nothing is lost */
-    if (status == WEIR_OK && flush.target_offset > flush.from_offset)
+    bool has_synced = status == WEIR_OK && flush.target_offset > flush.from_offset;
+    if (has_synced)
         status = sync_segments(log->env, &flush, detail);
     weir_log_view_unref(flush.view);
     weir_lock_take(&log->lock);
@@ -164,11 +193,26 @@ enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool i
             target = flush.active_base;
         if (target > log->recovery_point)
             log->recovery_point = target;
-        log->has_durable_dir = log->has_durable_dir || flush.target_offset > flush.from_offset;
+        log->has_durable_dir = log->has_durable_dir || has_synced;
+        if (has_synced && !is_closing && flush.names_changed > log->names_synced)
+            log->names_synced = flush.names_changed;
         log->flushed_ms = weir_env_monotonic_ms(log->env);
     }
     weir_lock_release(&log->lock);
     return status;
+}
+
+enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool include_active,
+                                          struct weir_detail *detail)
+{
+    return flush_log(log, include_active, false, detail);
+}
+
+void weir_partition_log_note_durable_dir(struct weir_partition_log *log)
+{
+    weir_lock_take(&log->lock);
+    log->has_durable_dir = true;
+    weir_lock_release(&log->lock);
 }
 
 int64_t weir_partition_log_checkpoint_point(struct weir_partition_log *log)
@@ -230,6 +274,7 @@ enum weir_status weir_log_discard_segment(struct weir_partition_log *log,
         if (status != WEIR_OK && status != WEIR_NO_MEMORY)
             return status;
     }
+    log->names_changed++;
     if (segment->base_offset == log->snapshot_offset)
         log->snapshot_offset = -1;
     weir_detail_set(detail, "%s", "");
@@ -414,15 +459,21 @@ static enum weir_status finish_files(struct weir_partition_log *log, struct weir
         status = weir_log_write_snapshot(log, end_offset, true, detail);
     if (status == WEIR_OK)
         status = weir_log_tidy_snapshots(log, end_offset, detail);
+    /* Last, since replacing either syncs the names as well.  Epochs that begin at the log end are
+     * dropped by whoever opens the log, so nobody misses them. */
     if (status == WEIR_OK)
-        status = weir_dir_sync(log->env, log->dir, detail);
+        status =
+            write_small_files(log, weir_epoch_cache_is_write_due(&log->epochs, end_offset), detail);
+    if (status == WEIR_OK)
+        status = weir_log_sync_names_locked(log, detail);
     return status == WEIR_OK ? verify(log, detail) : status;
 }
 
 enum weir_status weir_partition_log_close(struct weir_partition_log *log,
                                           struct weir_detail *detail)
 {
-    enum weir_status status = weir_partition_log_flush(log, true, detail);
+    int64_t recovery_point = weir_partition_log_recovery_point(log);
+    enum weir_status status = flush_log(log, true, true, detail);
     weir_lock_take(&log->lock);
     if (status == WEIR_OK)
         status = weir_log_check_open(log, detail);
@@ -432,8 +483,12 @@ enum weir_status weir_partition_log_close(struct weir_partition_log *log,
         weir_detail_set(detail, "%s was written to while it was closed", log->dir);
         status = WEIR_BUSY;
     }
-    if (status == WEIR_OK)
+    if (status == WEIR_OK) {
         status = finish_files(log, detail);
+        /* Without those files the flush was not a whole one. */
+        if (status != WEIR_OK && log->recovery_point > recovery_point)
+            log->recovery_point = recovery_point;
+    }
     if (log->state == LOG_OPEN && status != WEIR_BUSY)
         log->state = LOG_CLOSED;
     weir_lock_release(&log->lock);

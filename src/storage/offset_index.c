@@ -125,9 +125,10 @@ enum weir_status weir_offset_index_write(struct weir_env *env, const char *path,
     }
     enum weir_status status = weir_buf_status(&tail);
     if (status == WEIR_OK)
-        status = weir_index_file_write(
-            env, path, weir_buf_slice(&tail),
-            (uint64_t)index->written_count * WEIR_OFFSET_INDEX_ENTRY_BYTES, sync, detail);
+        status =
+            weir_index_file_write(env, path, weir_buf_slice(&tail),
+                                  (uint64_t)index->written_count * WEIR_OFFSET_INDEX_ENTRY_BYTES,
+                                  sync, &index->is_unsynced, detail);
     if (status == WEIR_OK)
         index->written_count = index->count;
     weir_buf_done(&tail);

@@ -87,6 +87,27 @@ void weir_segment_unref(struct weir_segment *segment)
     weir_free(segment);
 }
 
+/* Replaces all three in memory; what is known of their files stays. */
+static void put_indexes(struct weir_segment *segment, struct weir_offset_index offsets,
+                        struct weir_time_index times, struct weir_txn_index txns)
+{
+    offsets.is_unsynced = segment->offset_index.is_unsynced;
+    times.is_unsynced = segment->time_index.is_unsynced;
+    txns.is_unsynced = segment->txn_index.is_unsynced;
+    weir_offset_index_done(&segment->offset_index);
+    weir_time_index_done(&segment->time_index);
+    weir_txn_index_done(&segment->txn_index);
+    segment->offset_index = offsets;
+    segment->time_index = times;
+    segment->txn_index = txns;
+}
+
+static void forget_indexes(struct weir_segment *segment)
+{
+    put_indexes(segment, (struct weir_offset_index){0}, (struct weir_time_index){0},
+                (struct weir_txn_index){0});
+}
+
 static enum weir_status load_indexes_locked(struct weir_segment *segment,
                                             struct weir_detail *detail)
 {
@@ -110,12 +131,7 @@ static enum weir_status load_indexes_locked(struct weir_segment *segment,
         weir_time_index_done(&times);
         return status;
     }
-    weir_offset_index_done(&segment->offset_index);
-    weir_time_index_done(&segment->time_index);
-    weir_txn_index_done(&segment->txn_index);
-    segment->offset_index = offsets;
-    segment->time_index = times;
-    segment->txn_index = txns;
+    put_indexes(segment, offsets, times, txns);
     segment->has_indexes = true;
     return WEIR_OK;
 }
@@ -155,9 +171,11 @@ enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool s
 void weir_segment_clear_indexes(struct weir_segment *segment)
 {
     weir_lock_take(&segment->lock);
-    weir_offset_index_done(&segment->offset_index);
-    weir_time_index_done(&segment->time_index);
-    weir_txn_index_done(&segment->txn_index);
+    forget_indexes(segment);
+    /* Whoever wrote the files may not have synced them, even where nothing changes now. */
+    segment->offset_index.is_unsynced = true;
+    segment->time_index.is_unsynced = true;
+    segment->txn_index.is_unsynced = true;
     segment->has_indexes = true;
     weir_lock_release(&segment->lock);
     segment->max_timestamp = WEIR_BATCH_NO_TIMESTAMP;
@@ -174,9 +192,7 @@ void weir_segment_drop_indexes(struct weir_segment *segment)
                       segment->time_index.written_count == segment->time_index.count &&
                       segment->txn_index.written_count == segment->txn_index.count;
     if (is_written) {
-        weir_offset_index_done(&segment->offset_index);
-        weir_time_index_done(&segment->time_index);
-        weir_txn_index_done(&segment->txn_index);
+        forget_indexes(segment);
         segment->has_indexes = false;
     }
     weir_lock_release(&segment->lock);

@@ -103,7 +103,7 @@ enum weir_status weir_time_index_write(struct weir_env *env, const char *path,
     if (status == WEIR_OK)
         status = weir_index_file_write(env, path, weir_buf_slice(&tail),
                                        (uint64_t)index->written_count * WEIR_TIME_INDEX_ENTRY_BYTES,
-                                       sync, detail);
+                                       sync, &index->is_unsynced, detail);
     if (status == WEIR_OK)
         index->written_count = index->count;
     weir_buf_done(&tail);

@@ -21,6 +21,11 @@ struct weir_epoch_cache {
     size_t count;
     size_t capacity;
     bool is_dirty; /* differs from the file */
+    /* The first so many are in the file.  When is_stale the file also says something else, which
+     * recovery could not tell from the truth; what is only missing there it finds in the batches.
+     */
+    size_t written_count;
+    bool is_stale;
 };
 
 void weir_epoch_cache_done(struct weir_epoch_cache *cache);
@@ -56,3 +61,8 @@ void weir_epoch_cache_truncate_from_end(struct weir_epoch_cache *cache, int64_t 
 /* Removes entries that end at or before the offset and lets the first one left start there. */
 void weir_epoch_cache_truncate_from_start(struct weir_epoch_cache *cache, int64_t start_offset);
 void weir_epoch_cache_clear(struct weir_epoch_cache *cache);
+
+/* Whether the file must be written before whoever loads it takes the epochs below the offset from
+ * it.  An epoch that begins there or behind is not missed: loading finds it in the batches, or, at
+ * the end of the log, drops it. */
+bool weir_epoch_cache_is_write_due(const struct weir_epoch_cache *cache, int64_t below_offset);

@@ -146,10 +146,11 @@ void weir_log_manager_reap(struct weir_log_manager *manager);
 void weir_log_manager_fail_dir(struct weir_log_manager *manager, size_t index,
                                const struct weir_detail *why);
 
-/* Closes every log, writes the four checkpoints and then the clean marker with broker_epoch, each
- * directory by itself.  A directory where anything failed, or a log did not verify, gets no marker
- * and recovery points that are true; the first failure comes back after all were done.
- * metadata_closed_cleanly says how the owner of __cluster_metadata-0 fared. */
+/* Closes every log, several at a time (threads of its own), writes the four checkpoints and then
+ * the clean marker with broker_epoch, each directory by itself.  A directory where anything failed,
+ * or a log did not verify, gets no marker and recovery points that are true; the first failure
+ * comes back after all were done. metadata_closed_cleanly says how the owner of
+ * __cluster_metadata-0 fared. */
 WEIR_MUST_CHECK enum weir_status weir_log_manager_close(struct weir_log_manager *manager,
                                                         int64_t broker_epoch,
                                                         bool metadata_closed_cleanly,

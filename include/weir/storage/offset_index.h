@@ -27,6 +27,7 @@ struct weir_offset_index {
     size_t count;
     size_t capacity;
     size_t written_count; /* the first so many are in the file */
+    bool is_unsynced;     /* the file was changed and not synced since */
 };
 
 void weir_offset_index_done(struct weir_offset_index *index);
@@ -50,7 +51,8 @@ WEIR_MUST_CHECK enum weir_status weir_offset_index_read(struct weir_env *env, co
                                                         int64_t segment_bytes,
                                                         struct weir_offset_index *out,
                                                         struct weir_detail *detail);
-/* Brings the file to what is in memory (it is created, extended or cut).  sync: fsync it. */
+/* Brings the file to what is in memory (it is created, extended or cut).  sync: fsync it
+ * if that is not done already. */
 WEIR_MUST_CHECK enum weir_status weir_offset_index_write(struct weir_env *env, const char *path,
                                                          struct weir_offset_index *index, bool sync,
                                                          struct weir_detail *detail);

@@ -89,9 +89,9 @@ struct weir_partition_log *weir_partition_log_ref(struct weir_partition_log *log
 void weir_partition_log_unref(struct weir_partition_log *log);
 
 /* Flushes all, writes the final time index entry, the indexes, the producer snapshot at the log end
- * offset, the leader epochs and partition.metadata, and checks what it wrote.  Blocks.  After OK
- * the directory may count as clean; the log takes no more changes (CLOSED), reads of open results
- * go on.  References stay. */
+ * offset, the leader epochs and partition.metadata, and checks what it wrote.  What did not change
+ * since it was last made durable is not synced again.  Blocks.  After OK the directory may count as
+ * clean; the log takes no more changes (CLOSED), reads of open results go on.  References stay. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_close(struct weir_partition_log *log,
                                                           struct weir_detail *detail);
 
@@ -301,11 +301,15 @@ weir_partition_log_offset_for_timestamp(struct weir_partition_log *log, int64_t 
                                         struct weir_detail *detail);
 
 /* --- Upkeep; all block. --- */
-/* Makes sealed segments durable (and the active one when include_active), with indexes, producer
- * snapshots and leader epochs, then moves the recovery point.  A failure fails the log (P5). */
+/* Makes sealed segments durable, with indexes, producer snapshots and leader epochs, and the active
+ * one's batches when include_active (the rest of it is rebuilt after a crash), then moves the
+ * recovery point.  When only the active segment grew that is one sync.  A failure fails the log
+ * (P5). */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_flush(struct weir_partition_log *log,
                                                           bool include_active,
                                                           struct weir_detail *detail);
+/* The directory's own name was made durable in its parent by the caller; flushes need not. */
+void weir_partition_log_note_durable_dir(struct weir_partition_log *log);
 /* Whether flush.messages or flush.ms asks for a flush of the active segment. */
 bool weir_partition_log_is_flush_due(struct weir_partition_log *log);
 /* Seals the active segment and begins a new one at the log end offset; nothing when it is empty. */

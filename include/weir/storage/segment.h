@@ -48,7 +48,6 @@ struct weir_segment {
     int64_t created_ms;           /* wall clock; when it was made or opened */
     int64_t roll_jitter_ms;
     int64_t bytes_since_index_entry;
-    bool is_durable; /* sealed and synced */
 };
 
 /* Opens <dir>/<base, 20 digits>.log; creates it (cutting what is there) when is_new.  Indexes are
@@ -76,7 +75,7 @@ void weir_offset_file_path(const char *dir, int64_t offset, const char *suffix,
  * IO_ERROR. */
 WEIR_MUST_CHECK enum weir_status weir_segment_load_indexes(struct weir_segment *segment,
                                                            struct weir_detail *detail);
-/* Brings the files up to date; sync: makes them durable. */
+/* Brings the files up to date; sync: makes durable what is not. */
 WEIR_MUST_CHECK enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool sync,
                                                             struct weir_detail *detail);
 /* Empties the indexes in memory (they will be rebuilt); the files follow with the next write. */

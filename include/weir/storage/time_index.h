@@ -25,6 +25,7 @@ struct weir_time_index {
     size_t count;
     size_t capacity;
     size_t written_count;
+    bool is_unsynced; /* the file was changed and not synced since */
 };
 
 void weir_time_index_done(struct weir_time_index *index);

@@ -27,6 +27,7 @@ struct weir_txn_index {
     size_t count;
     size_t capacity;
     size_t written_count;
+    bool is_unsynced; /* the file was changed and not synced since */
 };
 
 void weir_txn_index_done(struct weir_txn_index *index);

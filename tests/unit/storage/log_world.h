@@ -15,6 +15,7 @@
 #include "weir/storage/segment.h"
 
 #include <criterion/criterion.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -26,9 +27,10 @@ struct world {
     long fail_write_after; /* writes until one fails; negative: never */
     enum weir_status write_failure;
     bool fail_sync;
-    int syncs;
-    char dir[256];     /* temporary */
-    char log_dir[300]; /* the partition's */
+    atomic_int syncs;     /* of files */
+    atomic_int dir_syncs; /* of directories */
+    char dir[256];        /* temporary */
+    char log_dir[300];    /* the partition's */
     struct weir_partition_log_options options;
     struct weir_partition_log *log;
     struct weir_partition_log_recovery recovery;
@@ -78,6 +80,13 @@ static inline enum weir_status world_sync(void *env, struct weir_file *file, boo
     return weir_env_posix()->ops->sync(env, file, with_metadata, detail);
 }
 
+static inline enum weir_status world_sync_dir(void *env, const char *path,
+                                              struct weir_detail *detail)
+{
+    the_world->dir_syncs++;
+    return weir_env_posix()->ops->sync_dir(env, path, detail);
+}
+
 static inline void world_on_failure(void *context, struct weir_partition_log *log,
                                     const struct weir_detail *detail)
 {
@@ -95,6 +104,7 @@ static inline void world_init(struct world *world)
     world->ops.monotonic_ns = world_monotonic_ns;
     world->ops.write_at = world_write_at;
     world->ops.sync = world_sync;
+    world->ops.sync_dir = world_sync_dir;
     world->env.ops = &world->ops;
     world->env.context = weir_env_posix()->context;
     world->now_ms = 1700000000000;

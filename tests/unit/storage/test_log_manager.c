@@ -117,6 +117,26 @@ static void stop(void)
 
 TestSuite(log_manager, .init = start, .fini = stop);
 
+Test(log_manager, partitions_nobody_wrote_to_cost_a_stop_nothing)
+{
+    (void)open_and_load(1);
+    for (int i = 0; i < 40; i++)
+        create_and_fill("topic", i, i % 2);
+    close_and_free();
+    (void)open_and_load(1);
+    cr_assert_eq(weir_log_manager_count(manager), 40);
+    world.syncs = 0;
+    world.dir_syncs = 0;
+    close_and_free();
+    /* Three checkpoints and the marker; the directory once more for the partitions' names. */
+    cr_expect_eq((int)world.syncs, 4);
+    cr_expect_eq((int)world.dir_syncs, 5);
+    struct weir_log_manager_load_result result = open_and_load(1);
+    cr_expect_eq(result.partition_count, 40);
+    cr_expect_eq(result.recovered_count, 0);
+    cr_expect_eq(end_offset("topic", 39), 3);
+}
+
 Test(log_manager, a_clean_stop_is_found_and_its_marker_taken)
 {
     struct weir_log_dir_info info;

@@ -270,6 +270,111 @@ Test(log_upkeep, a_sealed_segment_is_not_trusted_before_its_indexes_are_durable)
     cr_assert_eq(weir_partition_log_checkpoint_point(world.log), 9);
 }
 
+static void forget_syncs(void)
+{
+    world.syncs = 0;
+    world.dir_syncs = 0;
+}
+
+static void expect_syncs(int files, int dirs)
+{
+    int found_files = world.syncs;
+    int found_dirs = world.dir_syncs;
+    cr_expect_eq(found_files, files, "%d syncs of files, not %d", found_files, files);
+    cr_expect_eq(found_dirs, dirs, "%d syncs of directories, not %d", found_dirs, dirs);
+}
+
+Test(log_upkeep, an_untouched_log_closes_without_any_sync)
+{
+    world_append_many(&world, 5, 3);
+    world_reopen_clean(&world);
+    forget_syncs();
+    world_close(&world);
+    expect_syncs(0, 0);
+    world_open(&world);
+    cr_assert_not(world.recovery.was_recovered);
+    cr_assert_eq(world.recovery.rebuilt_indexes, 0);
+}
+
+Test(log_upkeep, a_log_that_was_only_led_closes_without_any_sync)
+{
+    world_append_many(&world, 5, 3);
+    world_reopen_clean(&world);
+    forget_syncs();
+    /* It begins at the log end, where whoever opens the log drops it. */
+    cr_assert_eq(weir_partition_log_assign_leader_epoch(world.log, 8), WEIR_OK);
+    world_reopen_clean(&world);
+    expect_syncs(0, 0);
+    cr_assert_lt(weir_partition_log_latest_epoch(world.log), 8);
+}
+
+Test(log_upkeep, a_new_empty_log_closes_without_syncing_files)
+{
+    cr_assert_eq(weir_partition_log_set_topic_id(world.log, weir_uuid_small(150)), WEIR_OK);
+    cr_assert_eq(weir_partition_log_write_metadata(world.log, &world.detail), WEIR_OK);
+    cr_assert_eq(weir_partition_log_assign_leader_epoch(world.log, 0), WEIR_OK);
+    forget_syncs();
+    world_reopen_clean(&world);
+    expect_syncs(0, 0);
+    cr_assert_not(world.recovery.was_recovered);
+}
+
+Test(log_upkeep, a_log_that_was_written_to_closes_with_one_sync_for_each_file_that_changed)
+{
+    world_append_many(&world, 1, 3);
+    world_reopen_clean(&world);
+    forget_syncs();
+    world_append_many(&world, 1, 3);
+    world_close(&world);
+    expect_syncs(2, 2); /* .log and .snapshot (the timestamps are the old ones); the names and the
+                           directory's own */
+}
+
+Test(log_upkeep, a_flush_of_a_growing_segment_is_one_sync)
+{
+    struct weir_log_append_options options = {.origin = WEIR_APPEND_CLIENT};
+    struct weir_log_append_result result;
+    for (int32_t epoch = 0; epoch < 4; epoch++) {
+        struct world_batch batch = world_batch(3);
+        options.leader_epoch = epoch;
+        cr_assert_eq(world_try_append(&world, &batch, &options, &result), WEIR_OK);
+        forget_syncs();
+        cr_assert_eq(weir_partition_log_flush(world.log, true, &world.detail), WEIR_OK);
+        if (epoch > 0)
+            expect_syncs(1, 0);
+    }
+    world_drop(&world);
+    world_open(&world);
+    cr_assert_eq(weir_partition_log_latest_epoch(world.log), 3);
+    cr_assert_eq(weir_partition_log_epoch_for_offset(world.log, 4), 1);
+}
+
+Test(log_upkeep, epochs_of_sealed_segments_are_durable_with_them)
+{
+    struct weir_log_append_options options = {.origin = WEIR_APPEND_CLIENT, .leader_epoch = 4};
+    struct weir_log_append_result result;
+    struct world_batch batch = world_batch(3);
+    cr_assert_eq(world_try_append(&world, &batch, &options, &result), WEIR_OK);
+    cr_assert_eq(weir_partition_log_roll(world.log, &world.detail), WEIR_OK);
+    cr_assert_eq(weir_partition_log_flush(world.log, false, &world.detail), WEIR_OK);
+    world.options.recovery_point = weir_partition_log_recovery_point(world.log);
+    cr_assert_eq(world.options.recovery_point, 3);
+    world_drop(&world);
+    world_open(&world);
+    cr_assert_eq(weir_partition_log_latest_epoch(world.log), 4);
+}
+
+Test(log_upkeep, what_an_unclean_stop_left_unsynced_is_synced_by_the_next_close)
+{
+    world_append_many(&world, 1, 3);
+    world_drop(&world);
+    world_open(&world);
+    forget_syncs();
+    world_close(&world);
+    cr_expect_geq((int)world.syncs, 4); /* .log, .index, .timeindex, .snapshot */
+    cr_expect_geq((int)world.dir_syncs, 1);
+}
+
 Test(log_upkeep, a_failed_sync_is_final)
 {
     world_append_many(&world, 3, 3);

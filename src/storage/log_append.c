@@ -56,6 +56,26 @@ static enum weir_status add_segment(struct weir_partition_log *log, struct weir_
     return WEIR_OK;
 }
 
+/* The log goes on in its old segment: an empty file with the new one's name would, at the next
+ * start, hide what is appended there from now on. */
+static enum weir_status take_back_segment(struct weir_partition_log *log, int64_t base_offset,
+                                          enum weir_status why, struct weir_detail *detail)
+{
+    static const char *const suffixes[] = {WEIR_SEGMENT_SUFFIX_LOG, WEIR_SEGMENT_SUFFIX_INDEX,
+                                           WEIR_SEGMENT_SUFFIX_TIME_INDEX};
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        char path[WEIR_SEGMENT_PATH_BYTES];
+        weir_offset_file_path(log->dir, base_offset, suffixes[i], path);
+        enum weir_status status = weir_path_remove(log->env, path, NULL);
+        if (status == WEIR_OK || status == WEIR_NOT_FOUND)
+            continue;
+        weir_detail_prefix(detail, "a failed roll could not be taken back");
+        weir_log_fail_locked(log, detail);
+        return WEIR_KAFKA_STORAGE_ERROR;
+    }
+    return why;
+}
+
 /* What a new active segment leaves behind must be complete in the page cache; the next flush makes
  * it durable. */
 enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t base_offset,
@@ -71,8 +91,10 @@ enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t ba
         status = weir_log_write_snapshot(log, base_offset, false, detail);
     if (status == WEIR_OK)
         status = weir_segment_open(log->env, log->dir, base_offset, true, &segment, detail);
-    if (status != WEIR_OK)
+    else
         return status;
+    if (status != WEIR_OK)
+        return take_back_segment(log, base_offset, status, detail);
     log->names_changed++;
     segment->roll_jitter_ms = weir_log_jitter(log->env, &log->config);
     /* Apache Kafka takes a missing .index for damage, so an empty one is made at once. */
@@ -84,7 +106,7 @@ enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t ba
     if (status == WEIR_OK && log->recovery_point > sealed->base_offset)
         log->recovery_point = sealed->base_offset;
     weir_segment_unref(segment);
-    return status;
+    return status == WEIR_OK ? WEIR_OK : take_back_segment(log, base_offset, status, detail);
 }
 
 static enum weir_status roll_if_due(struct weir_partition_log *log, int64_t base_offset,

@@ -207,6 +207,8 @@ enum weir_status log_story_open(struct log_story *story)
     }
     struct weir_log_dir_info info;
     weir_log_manager_dir(story->manager, 0, &info);
+    /* What cannot be read counts as unclean. */
+    was_closed_cleanly = was_closed_cleanly && false_env_faults_hit(story->world) == 0;
     if (was_closed_cleanly)
         CHECK(info.was_clean, "the marker of a clean stop is not there");
     status = load(story, was_closed_cleanly);
@@ -235,6 +237,12 @@ static void tell(struct log_story *story, struct story_batch batch)
 
 enum weir_status log_story_append(struct log_story *story, int record_count, size_t value_bytes)
 {
+    return log_story_append_with(story, record_count, value_bytes, -1);
+}
+
+enum weir_status log_story_append_with(struct log_story *story, int record_count,
+                                       size_t value_bytes, long allocations)
+{
     struct weir_buf bytes = {0};
     struct weir_checked_batch checked;
     struct weir_log_append_options options = {.origin = WEIR_APPEND_CLIENT};
@@ -245,8 +253,10 @@ enum weir_status log_story_append(struct log_story *story, int record_count, siz
     build(id, base, record_count, value_bytes, &bytes);
     CHECK_OK(weir_checked_batch_from_own(weir_buf_slice(&bytes), &checked, &story->detail),
              story->detail);
+    weir_memory_fail_after(allocations);
     enum weir_status status =
         weir_partition_log_append(story->log, &checked, &options, &result, &story->detail);
+    weir_memory_fail_after(-1);
     weir_checked_batch_done(&checked);
     weir_buf_done(&bytes);
     struct story_batch batch = {id, base, base + record_count - 1};

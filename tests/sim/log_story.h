@@ -50,6 +50,9 @@ uint64_t log_story_random(struct log_story *story, uint64_t below);
 /* Each tells the truth of its outcome to the story and gives the status back. */
 enum weir_status log_story_open(struct log_story *story);
 enum weir_status log_story_append(struct log_story *story, int record_count, size_t value_bytes);
+/* The same, but the log's own allocations fail after so many (negative: none does). */
+enum weir_status log_story_append_with(struct log_story *story, int record_count,
+                                       size_t value_bytes, long allocations);
 enum weir_status log_story_flush(struct log_story *story, bool include_active);
 enum weir_status log_story_roll(struct log_story *story);
 enum weir_status log_story_truncate(struct log_story *story, size_t keep_batches);

@@ -63,6 +63,7 @@ static enum weir_status take_back_segment(struct weir_partition_log *log, int64_
 {
     static const char *const suffixes[] = {WEIR_SEGMENT_SUFFIX_LOG, WEIR_SEGMENT_SUFFIX_INDEX,
                                            WEIR_SEGMENT_SUFFIX_TIME_INDEX};
+    log->names_changed++; /* that they are gone must be durable with what is appended now */
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
         char path[WEIR_SEGMENT_PATH_BYTES];
         weir_offset_file_path(log->dir, base_offset, suffixes[i], path);

@@ -359,11 +359,15 @@ class Client:
                   string('consumer') + array([protocol]))
 
     def join_group(self, group, **kwargs):
-        """-> (error, generation, member id)"""
-        self.send_join_group(group, **kwargs)
-        reader = self.receive()
-        reader.take('i')
-        error, generation = reader.take('hi')
+        """-> (error, generation, member id), once the coordinator has loaded its partition"""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            self.send_join_group(group, **kwargs)
+            reader = self.receive()
+            reader.take('i')
+            error, generation = reader.take('hi')
+            if error != 14 or time.monotonic() > deadline:  # COORDINATOR_LOAD_IN_PROGRESS
+                break
         reader.string(), reader.string()
         return error, generation, reader.string()
 

@@ -157,7 +157,25 @@ public class Cases {
         return null;
     }
 
+    /** The group may still be on its way to one partition for each thread: a record for each partition, until three handle them. */
+    private void waitForThreeThreads() throws Exception {
+        long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+        Set<String> threads = new HashSet<>();
+        for (int round = 0; threads.size() < 3; round++) {
+            check(System.nanoTime() < deadline, "not within 60 s: three threads, but " + threads);
+            List<String> values = List.of("r-" + round + "-0", "r-" + round + "-1", "r-" + round + "-2");
+            for (int partition = 0; partition < 3; partition++) {
+                template.send(new ProducerRecord<>(topic("wide"), partition, null, values.get(partition))).get(30, TimeUnit.SECONDS);
+            }
+            waitFor("a round arrives", () -> listeners.wide.keySet().containsAll(values));
+            threads.clear();
+            values.forEach(value -> threads.add(listeners.wide.get(value)));
+        }
+    }
+
     private Void wide() throws Exception {
+        waitForThreeThreads();
+        listeners.wide.clear();
         for (int n = 0; n < 300; n++) {
             template.send(new ProducerRecord<>(topic("wide"), n % 3, null, "w-" + n));
         }

@@ -48,6 +48,12 @@ static enum weir_status resolve(struct weir_env *env, const char *host, uint16_t
                                 int64_t deadline_ms, struct addrinfo **out,
                                 struct weir_detail *detail)
 {
+    /* An address needs no resolver, and no thread of its own. */
+    char service[8];
+    struct addrinfo numeric = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    (void)snprintf(service, sizeof(service), "%u", (unsigned)port);
+    if (getaddrinfo(host, service, &numeric, out) == 0)
+        return WEIR_OK;
     struct lookup *lookup = weir_calloc(1, sizeof(*lookup));
     if (lookup == NULL)
         return WEIR_NO_MEMORY;

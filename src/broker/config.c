@@ -341,6 +341,7 @@ static void load(struct config_loader *loader)
     config_check_quorum(loader);
     config_check_relations(loader);
     config_fill_values(loader);
+    config_tell_creation_rates(loader);
     fill_statics(loader);
 }
 

@@ -77,6 +77,8 @@ void config_check_keys(struct config_loader *loader);
 
 /* ---- config_listeners.c ---- */
 void config_fill_listeners(struct config_loader *loader);
+/* After listeners and values: says, never silently, that a limit which is asked for is not kept. */
+void config_tell_creation_rates(struct config_loader *loader);
 
 /* ---- config_quorum.c ---- */
 void config_check_quorum(struct config_loader *loader);

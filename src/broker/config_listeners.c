@@ -470,3 +470,15 @@ void config_fill_listeners(struct config_loader *loader)
             "The controller listener '%s' is not opened: this node is the only controller.",
             config->controller_listeners[i].name);
 }
+
+void config_tell_creation_rates(struct config_loader *loader)
+{
+    const struct weir_config *config = &loader->object->config;
+    bool is_asked = config->connection_creation_rate_max != INT32_MAX;
+    for (size_t i = 0; i < config->listener_count; i++)
+        is_asked = is_asked || config->listeners[i].connection_creation_rate_max != INT32_MAX;
+    if (is_asked)
+        config_remark(loader, WEIR_CONFIG_WARNING,
+                      "max.connection.creation.rate has no effect: weir does not limit how fast "
+                      "connections are made yet.");
+}

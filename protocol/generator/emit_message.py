@@ -254,6 +254,8 @@ class Emitter:
         out(NOTICE % ('records' if message.is_record else 'messages'))
         out('#include "%s"' % header_path(message))
         out()
+        if message.is_record:
+            out('#include "weir/protocol/printer.h"')
         out('#include "weir/protocol/tagged_fields.h"')
         out()
         tested = self.tested_structs()
@@ -275,6 +277,10 @@ class Emitter:
             self.function('write', struct, self.write_body)
             if id(struct) in arrays:
                 self.array_functions('write', struct)
+            if message.is_record:
+                self.function('print', struct, self.print_body)
+                if id(struct) in arrays:
+                    self.array_functions('print', struct)
         self.entry_points()
         return '\n'.join(self.lines) + '\n'
 
@@ -322,16 +328,16 @@ class Emitter:
         self.out()
 
     def function(self, verb, struct, body):
-        if verb == 'read':
-            head = 'static void read_%s(struct weir_reader *reader, int16_t version, struct %s *out)'
-        else:
-            head = 'static void write_%s(struct weir_writer *writer, int16_t version, const struct %s *message)'
-        self.out(head % (self.short(struct), self.name(struct)))
+        heads = {'read': 'static void read_%s(struct weir_reader *reader, int16_t version, struct %s *out)',
+                 'write': 'static void write_%s(struct weir_writer *writer, int16_t version, const struct %s *message)',
+                 'print': 'static void print_%s(struct weir_printer *printer, int16_t version, const struct %s *message)'}
+        self.out(heads[verb] % (self.short(struct), self.name(struct)))
         self.out('{')
         start = len(self.lines)
         body(struct)
         text = '\n'.join(self.lines[start:])
-        handles = ('reader', 'out') if verb == 'read' else ('writer', 'message')
+        handles = {'read': ('reader', 'out'), 'write': ('writer', 'message'),
+                   'print': ('printer', 'message')}[verb]
         unused = [word for word in handles + ('version',) if not re.search(r'(?<![>.])\b%s\b' % word, text)]
         self.lines[start:start] = ['    (void)%s;' % word for word in unused]
         self.out('}')
@@ -351,6 +357,14 @@ class Emitter:
             out('*out = (struct %s_array){items, items == NULL && count > 0 ? 0 : count};' % name, 1)
             out('for (int32_t i = 0; i < out->count && weir_reader_status(reader) == WEIR_OK; i++)', 1)
             out('read_%s(reader, version, &items[i]);' % short_name, 2)
+        elif verb == 'print':
+            out('static void print_%s_array(struct weir_printer *printer, int16_t version,' % short_name)
+            out('    const struct %s_array *value)' % name)
+            out('{')
+            out('weir_print_begin(printer, value->count < 0 ? WEIR_PRINT_NULL : WEIR_PRINT_ARRAY);', 1)
+            out('for (int32_t i = 0; i < value->count; i++)', 1)
+            out('print_%s(printer, version, &value->items[i]);' % short_name, 2)
+            out('weir_print_end(printer, value->count < 0 ? WEIR_PRINT_NULL : WEIR_PRINT_ARRAY);', 1)
         else:
             out('static void write_%s_array(struct weir_writer *writer, int16_t version, bool nullable,'
                 % short_name)
@@ -510,6 +524,45 @@ class Emitter:
             out('}', 1)
         self.write_tags(struct)
 
+    def print_field(self, field, indent):
+        out = self.out
+        value = 'message->' + field_name(field.name)
+        out('weir_print_name(printer, "%s");' % field.name, indent)
+        if field.is_array and field.struct is not None:
+            out('print_%s_array(printer, version, &%s);' % (self.short(field.struct), value), indent)
+        elif field.is_array:
+            out('weir_print_%s_array(printer, %s);' % (WIRE[field.elem], value), indent)
+        elif field.struct is not None and field.nullable:
+            out('if (%s == NULL)' % value, indent)
+            out('weir_print_null(printer);', indent + 1)
+            out('else', indent)
+            out('print_%s(printer, version, %s);' % (self.short(field.struct), value), indent + 1)
+        elif field.struct is not None:
+            out('print_%s(printer, version, &%s);' % (self.short(field.struct), value), indent)
+        elif field.elem == 'records':
+            out('weir_print_bytes(printer, %s.bytes);' % value, indent)
+        elif field.elem in LIMITS or field.elem in ('uint16', 'uint32'):
+            out('weir_print_integer(printer, %s);' % value, indent)
+        else:
+            out('weir_print_%s(printer, %s);' % (WIRE[field.elem], value), indent)
+
+    def print_body(self, struct):
+        out = self.out
+        out('weir_print_begin(printer, WEIR_PRINT_STRUCT);', 1)
+        for field in struct.fields:
+            versions = field.versions.clip(struct.effective)
+            if not versions:
+                continue
+            test = condition(versions, struct.effective)
+            if test:
+                out('if (%s) {' % test, 1)
+            self.print_field(field, 2 if test else 1)
+            if test:
+                out('}', 1)
+        if self.is_flexible(struct):
+            out('weir_print_tags(printer, &message->unknown_tags);', 1)
+        out('weir_print_end(printer, WEIR_PRINT_STRUCT);', 1)
+
     def write_tags(self, struct):
         out = self.out
         tagged = sorted((field for field in struct.fields
@@ -576,6 +629,13 @@ class Emitter:
         out('%s_write(writer, version, message);' % name, 1)
         out('}')
         out()
+        if message.is_record:
+            out('static void codec_print_%s(struct weir_printer *printer, int16_t version, const void *message)'
+                % short_name)
+            out('{')
+            out('print_%s(printer, version, message);' % short_name, 1)
+            out('}')
+            out()
         out('const struct weir_message_codec %s_codec = {' % name)
         out('.name = "%s",' % message.name, 1)
         out('.version_min = %d,' % low, 1)
@@ -586,4 +646,6 @@ class Emitter:
         out('.init = codec_init_%s,' % short_name, 1)
         out('.read = codec_read_%s,' % short_name, 1)
         out('.write = codec_write_%s,' % short_name, 1)
+        if message.is_record:
+            out('.print = codec_print_%s,' % short_name, 1)
         out('};')

@@ -12,6 +12,8 @@
 
 #define WEIR_NEVER_FLEXIBLE INT16_MAX
 
+struct weir_printer;
+
 struct weir_message_codec {
     const char *name; /* as Kafka names it: "FetchRequest" */
     int16_t version_min;
@@ -21,4 +23,6 @@ struct weir_message_codec {
     void (*init)(void *message);
     void (*read)(struct weir_reader *reader, int16_t version, void *out);
     void (*write)(struct weir_writer *writer, int16_t version, const void *message);
+    /* In words, see printer.h.  Records only: NULL for requests, responses and headers. */
+    void (*print)(struct weir_printer *printer, int16_t version, const void *message);
 };

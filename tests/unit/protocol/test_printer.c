@@ -22,8 +22,8 @@ Test(printer, fields_come_in_schema_order_with_kafkas_names)
     struct weir_offset_commit_value value = {
         .offset = 12, .leader_epoch = 3, .metadata = WEIR_SLICE("a\n"), .commit_timestamp = 1000};
     weir_offset_commit_value_codec.print(&printer, 4, &value);
-    expect_text(&out, "{Offset: 12, LeaderEpoch: 3, Metadata: \"a\\n\", CommitTimestamp: 1000, "
-                      "TopicId: AAAAAAAAAAAAAAAAAAAAAA}");
+    expect_text(&out, "{offset: 12, leaderEpoch: 3, metadata: \"a\\n\", commitTimestamp: 1000, "
+                      "topicId: AAAAAAAAAAAAAAAAAAAAAA}");
     weir_buf_done(&out);
 }
 
@@ -33,7 +33,7 @@ Test(printer, what_a_version_lacks_is_not_printed)
     struct weir_printer printer = {.out = &out};
     struct weir_offset_commit_value value = {.offset = 1, .metadata = WEIR_SLICE("")};
     weir_offset_commit_value_codec.print(&printer, 1, &value);
-    expect_text(&out, "{Offset: 1, Metadata: \"\", CommitTimestamp: 0, ExpireTimestamp: 0}");
+    expect_text(&out, "{offset: 1, metadata: \"\", commitTimestamp: 0, expireTimestamp: 0}");
     weir_buf_done(&out);
 }
 

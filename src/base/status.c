@@ -59,6 +59,9 @@ static enum weir_status status_of_errno(int saved_errno)
         return WEIR_BUSY;
     case ENOMEM:
         return WEIR_NO_MEMORY;
+    case EMFILE:
+    case ENFILE:
+        return WEIR_LIMIT; /* of open files; says nothing of the file */
     case EOPNOTSUPP:
     case ENOSYS:
         return WEIR_UNSUPPORTED;

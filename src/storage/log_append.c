@@ -96,12 +96,15 @@ enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t ba
         return status;
     if (status != WEIR_OK)
         return take_back_segment(log, base_offset, status, detail);
+    weir_segment_use_cache(segment, log->cache);
     log->names_changed++;
     segment->roll_jitter_ms = weir_log_jitter(log->env, &log->config);
     /* Apache Kafka takes a missing .index for damage, so an empty one is made at once. */
     status = weir_segment_write_indexes(segment, false, detail);
     if (status == WEIR_OK)
         status = add_segment(log, segment);
+    if (status == WEIR_OK)
+        weir_segment_set_sealed(sealed, true);
     /* The batches may be durable already, but the sealed segment's indexes are not before the next
      * flush. */
     if (status == WEIR_OK && log->recovery_point > sealed->base_offset)
@@ -128,7 +131,7 @@ static enum weir_status roll_if_due(struct weir_partition_log *log, int64_t base
         weir_log_fail_locked(log, detail);
         return WEIR_KAFKA_STORAGE_ERROR;
     }
-    return status;
+    return status == WEIR_LIMIT ? WEIR_KAFKA_STORAGE_ERROR : status; /* no descriptor was free */
 }
 
 /* --- Writing. --- */
@@ -139,7 +142,7 @@ static enum weir_status take_back(struct weir_partition_log *log, enum weir_stat
 {
     struct weir_detail second = {{0}};
     struct weir_segment *active = weir_log_active(log);
-    enum weir_status status = weir_file_truncate(log->env, active->file, file_pos, &second);
+    enum weir_status status = weir_segment_truncate_file(active, file_pos, &second);
     if (why == WEIR_NO_SPACE && status == WEIR_OK)
         return WEIR_NO_SPACE;
     if (status != WEIR_OK)
@@ -154,10 +157,20 @@ static enum weir_status write_parts(struct weir_partition_log *log, const struct
 {
     struct weir_segment *active = weir_log_active(log);
     uint64_t file_pos = weir_segment_size(active);
-    enum weir_status status =
-        weir_file_write_at(log->env, active->file, parts, count, file_pos, detail);
+    struct weir_file *file = NULL;
+    enum weir_status status = weir_segment_pin(active, &file, detail);
+    if (status == WEIR_LIMIT || status == WEIR_NO_MEMORY) /* nothing was written */
+        return WEIR_KAFKA_STORAGE_ERROR;
+    if (status != WEIR_OK) {
+        weir_log_fail_locked(log, detail); /* the file is gone */
+        return WEIR_KAFKA_STORAGE_ERROR;
+    }
+    status = weir_file_write_at(log->env, file, parts, count, file_pos, detail);
     if (status != WEIR_OK)
-        return take_back(log, status, file_pos, detail);
+        status = take_back(log, status, file_pos, detail);
+    weir_segment_unpin(active);
+    if (status != WEIR_OK)
+        return status;
     *out_file_pos = file_pos;
     return WEIR_OK;
 }

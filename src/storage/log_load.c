@@ -56,6 +56,7 @@ static enum weir_status open_segments(struct loader *loader, const struct log_di
             return status;
         loader->segments[loader->count]->roll_jitter_ms =
             weir_log_jitter(loader->log->env, &loader->log->config);
+        weir_segment_use_cache(loader->segments[loader->count], loader->log->cache);
         loader->count++;
     }
     return WEIR_OK;
@@ -132,8 +133,10 @@ static enum weir_status check_indexes(struct loader *loader, struct weir_segment
         weir_detail_set(detail, "%s.timeindex lacks its last entry", segment->path);
         status = WEIR_CORRUPT;
     }
-    if (status == WEIR_OK)
+    if (status == WEIR_OK) {
+        weir_segment_set_sealed(segment, true);
         weir_segment_drop_indexes(segment);
+    }
     return status;
 }
 
@@ -269,9 +272,9 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
          * end back behind what is appended now. */
         status = drop_segments_from(loader, index + 1, detail);
         if (status == WEIR_OK)
-            status = weir_file_truncate(log->env, segment->file, cut_at, detail);
+            status = weir_segment_truncate_file(segment, cut_at, detail);
         if (status == WEIR_OK)
-            status = weir_file_sync(log->env, segment->file, true, detail);
+            status = weir_segment_sync(segment, true, detail);
     }
     if (status == WEIR_OK && has_hole_behind(loader, index, loader->producers_at)) {
         weir_detail_set(
@@ -296,6 +299,7 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
     log->names_changed++; /* an index may have been missing, or is gone now */
     if (status == WEIR_OK && !is_last) {
         loader->producers_at = loader->segments[index + 1]->base_offset;
+        weir_segment_set_sealed(segment, true);
         weir_segment_drop_indexes(segment);
     }
     return status;
@@ -381,6 +385,7 @@ static enum weir_status begin_empty(struct loader *loader, int64_t offset,
     if (status != WEIR_OK)
         return status;
     loader->count = 1;
+    weir_segment_use_cache(loader->segments[0], loader->log->cache);
     loader->log->names_changed++;
     loader->segments[0]->roll_jitter_ms = weir_log_jitter(loader->log->env, &loader->log->config);
     loader->producers_at = offset;

@@ -155,6 +155,9 @@ enum weir_status weir_log_manager_open(const struct weir_log_manager_options *op
     weir_lock_init(&manager->lock, WEIR_LOCK_RANK_LOG_DIR);
     enum weir_status status = weir_file_reaper_new(manager->env, &manager->reaper);
     if (status == WEIR_OK)
+        status = weir_segment_cache_new(options->open_segment_files_max,
+                                        options->segment_index_bytes_max, &manager->cache);
+    if (status == WEIR_OK)
         status = open_dirs(manager, options, detail);
     if (status != WEIR_OK) {
         weir_log_manager_free(manager);
@@ -186,6 +189,7 @@ void weir_log_manager_free(struct weir_log_manager *manager)
         weir_free(manager->dirs[i].path);
     }
     weir_free(manager->dirs);
+    weir_segment_cache_free(manager->cache);
     weir_file_reaper_free(manager->reaper);
     weir_lock_done(&manager->lock);
     weir_free(manager);
@@ -292,6 +296,7 @@ weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
     options.key = *key;
     options.config = *config;
     options.reaper = manager->reaper;
+    options.cache = manager->cache;
     options.on_failure = on_log_failure;
     options.on_truncated = on_log_truncated;
     options.context = &manager->dirs[dir_index];

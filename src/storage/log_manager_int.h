@@ -43,6 +43,7 @@ struct weir_log_manager {
     struct log_dir *dirs;
     size_t dir_count;
     struct weir_file_reaper *reaper;
+    struct weir_segment_cache *cache;
     bool is_closed;
 
     struct weir_lock lock; /* the table */

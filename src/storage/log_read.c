@@ -111,10 +111,9 @@ static enum weir_status collect_from_segment(struct weir_segment *segment, int64
                                              struct aborted_list *list, bool *out_is_complete,
                                              struct weir_detail *detail)
 {
-    enum weir_status status = weir_segment_load_indexes(segment, detail);
+    enum weir_status status = weir_segment_lock_indexes(segment, detail);
     if (status != WEIR_OK)
         return status;
-    weir_lock_take(&segment->lock);
     const struct weir_txn_index *index = &segment->txn_index;
     for (size_t i = 0; i < index->count && status == WEIR_OK && !*out_is_complete; i++) {
         const struct weir_aborted_txn *txn = &index->items[i];
@@ -199,6 +198,7 @@ enum weir_status weir_partition_log_aborted_txns(struct weir_partition_log *log,
 
 static void release_segment(void *owner)
 {
+    weir_segment_unpin(owner);
     weir_segment_unref(owner);
 }
 
@@ -220,13 +220,15 @@ static enum weir_status read_at(struct reader *reader, struct weir_log_read *out
         size_max = reader->first.size;
     uint64_t left = end_pos - reader->first.file_pos;
     struct weir_segment *segment = reader->now.view->segments[reader->segment_index];
-    out->range.file = segment->file;
     out->range.file_pos = reader->first.file_pos;
     out->range.size = left < size_max ? (size_t)left : size_max;
     if (out->range.size == 0) {
         memset(&out->range, 0, sizeof(out->range));
         return WEIR_OK;
     }
+    status = weir_segment_pin(segment, &out->range.file, detail);
+    if (status != WEIR_OK)
+        return status;
     out->range.owner = weir_segment_ref(segment); /* P6 */
     out->range.release = release_segment;
     return options->with_aborted_txns ? add_aborted(reader, out, detail) : WEIR_OK;

@@ -53,13 +53,14 @@ static enum weir_status find_in_segment(struct weir_segment *segment, uint64_t s
                                         struct weir_offset_and_time *out,
                                         struct weir_detail *detail)
 {
-    enum weir_status status = weir_segment_load_indexes(segment, detail);
-    if (status != WEIR_OK)
-        return status;
     uint8_t *buffer = weir_malloc(SCAN_BYTES);
     if (buffer == NULL)
         return WEIR_NO_MEMORY;
-    weir_lock_take(&segment->lock);
+    enum weir_status status = weir_segment_lock_indexes(segment, detail);
+    if (status != WEIR_OK) {
+        weir_free(buffer);
+        return status;
+    }
     /* For an exact look-up begin before the entry that has it. */
     struct weir_time_index_entry entry = weir_time_index_floor(
         &segment->time_index, query->is_exact ? query->timestamp - 1 : query->timestamp);

@@ -60,9 +60,9 @@ static enum weir_status cut_segment(struct weir_partition_log *log, struct weir_
     bool has_txn_file = segment->txn_index.count > 0;
     weir_lock_release(&segment->lock);
     atomic_store_explicit(&segment->size_bytes, size, memory_order_release);
-    status = weir_file_truncate(log->env, segment->file, size, detail);
+    status = weir_segment_truncate_file(segment, size, detail);
     if (status == WEIR_OK)
-        status = weir_file_sync(log->env, segment->file, true, detail);
+        status = weir_segment_sync(segment, true, detail);
     if (status == WEIR_OK)
         status = recount(segment, size, detail);
     if (status == WEIR_OK && !has_txn_file) {
@@ -109,6 +109,7 @@ static enum weir_status truncate_locked(struct weir_partition_log *log, int64_t 
     if (after == NULL)
         return WEIR_NO_MEMORY;
     int64_t end_offset = offset;
+    weir_segment_set_sealed(before->segments[kept - 1], false); /* it is appended to from now on */
     enum weir_status status = weir_segment_load_indexes(before->segments[kept - 1], detail);
     if (status != WEIR_OK) {
         weir_log_view_unref(after);
@@ -169,6 +170,7 @@ enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t off
         status = weir_segment_write_indexes(segment, true, detail);
     if (status != WEIR_OK)
         goto out;
+    weir_segment_use_cache(segment, log->cache);
     segment->roll_jitter_ms = weir_log_jitter(log->env, &log->config);
     struct log_view *after = weir_log_view_new(&segment, 1);
     if (after == NULL) {

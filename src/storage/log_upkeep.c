@@ -131,7 +131,7 @@ static enum weir_status sync_sealed(struct weir_env *env, struct weir_segment *s
     static const char *const suffixes[] = {
         WEIR_SEGMENT_SUFFIX_INDEX, WEIR_SEGMENT_SUFFIX_TIME_INDEX, WEIR_SEGMENT_SUFFIX_TXN_INDEX};
     char path[WEIR_SEGMENT_PATH_BYTES];
-    enum weir_status status = weir_file_sync(env, segment->file, true, detail);
+    enum weir_status status = weir_segment_sync(segment, true, detail);
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]) && status == WEIR_OK; i++) {
         weir_segment_file_path(segment, suffixes[i], path);
         status = sync_path(env, path, detail);
@@ -155,8 +155,8 @@ static enum weir_status sync_segments(struct weir_env *env, const struct flush *
         if (!is_active)
             status = sync_sealed(env, segment, view->segments[i + 1], detail);
         else if (flush->include_active)
-            status = weir_file_sync(env, segment->file, false,
-                                    detail); /* its indexes are rebuilt after a crash */
+            status = weir_segment_sync(segment, false,
+                                       detail); /* its indexes are rebuilt after a crash */
     }
     if (status == WEIR_OK && flush->include_names && !flush->is_closing)
         status = weir_dir_sync(env, flush->dir, detail);
@@ -180,6 +180,10 @@ static enum weir_status flush_log(struct weir_partition_log *log, bool include_a
         status = sync_segments(log->env, &flush, detail);
     weir_log_view_unref(flush.view);
     weir_lock_take(&log->lock);
+    if (status == WEIR_LIMIT) {
+        weir_lock_release(&log->lock);
+        return status; /* no descriptor to sync with: nothing is lost, and the next flush tries */
+    }
     if (status != WEIR_OK) {
         /* The kernel may have dropped the pages: a second sync would say OK and mean nothing. */
         weir_log_fail_locked(log, detail);
@@ -256,6 +260,7 @@ enum weir_status weir_log_discard_segment(struct weir_partition_log *log,
                                           struct weir_segment *segment, struct weir_detail *detail)
 {
     int64_t due_ms = weir_env_monotonic_ms(log->env) + log->config.file_delete_delay_ms;
+    weir_segment_detach(segment, true);
     for (size_t i = 0; i < sizeof(segment_suffixes) / sizeof(segment_suffixes[0]); i++) {
         char from[WEIR_SEGMENT_PATH_BYTES];
         char to[WEIR_SEGMENT_PATH_BYTES + 16];
@@ -414,7 +419,7 @@ static enum weir_status verify(struct weir_partition_log *log, struct weir_detai
     struct weir_epoch_cache epochs = {0};
     struct weir_producer_state *producers = NULL;
     uint64_t size = 0;
-    enum weir_status status = weir_file_size(log->env, active->file, &size, detail);
+    enum weir_status status = weir_segment_file_size(active, &size, detail);
     if (status == WEIR_OK && size != weir_segment_size(active)) {
         weir_detail_set(detail, "%s.log has %" PRIu64 " bytes and should have %" PRIu64,
                         active->path, size, weir_segment_size(active));
@@ -508,6 +513,8 @@ enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log 
     int parent_bytes = slash == NULL ? 0 : (int)(slash - log->dir) + 1;
     (void)snprintf(path, sizeof(path), "%.*s%s", parent_bytes, log->dir, name);
     char *dir = weir_strdup(path);
+    for (size_t i = 0; i < log->now.view->count; i++)
+        weir_segment_detach(log->now.view->segments[i], false);
     enum weir_status status =
         dir == NULL ? WEIR_NO_MEMORY : weir_path_rename(log->env, log->dir, path, detail);
     if (status == WEIR_OK) {
@@ -515,6 +522,9 @@ enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log 
         log->dir = dir;
         dir = NULL;
         log->state = LOG_DELETED;
+    } else {
+        for (size_t i = 0; i < log->now.view->count; i++)
+            weir_segment_attach(log->now.view->segments[i]);
     }
     weir_lock_release(&log->lock);
     weir_free(dir);

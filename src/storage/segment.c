@@ -4,6 +4,8 @@
 
 #include "weir/storage/segment.h"
 
+#include "segment_cache_int.h"
+
 #include "weir/base/assert.h"
 #include "weir/base/crc32c.h"
 #include "weir/base/memory.h"
@@ -35,7 +37,7 @@ enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_
         return WEIR_NO_MEMORY;
     segment->env = env;
     atomic_init(&segment->refs, 1);
-    weir_lock_init(&segment->lock, WEIR_LOCK_RANK_LEAF);
+    weir_lock_init(&segment->lock, WEIR_LOCK_RANK_SEGMENT);
     segment->base_offset = base_offset;
     segment->max_timestamp = WEIR_BATCH_NO_TIMESTAMP;
     segment->max_timestamp_offset = -1;
@@ -78,6 +80,7 @@ void weir_segment_unref(struct weir_segment *segment)
     /* acq_rel: all other holders' reads happen before the close. */
     if (segment == NULL || atomic_fetch_sub_explicit(&segment->refs, 1, memory_order_acq_rel) != 1)
         return;
+    weir_segment_cache_forget(segment->cache, segment);
     weir_file_close(segment->env, segment->file);
     weir_offset_index_done(&segment->offset_index);
     weir_time_index_done(&segment->time_index);
@@ -108,6 +111,19 @@ static void forget_indexes(struct weir_segment *segment)
                 (struct weir_txn_index){0});
 }
 
+/* Tells the cache what a sealed segment's indexes hold of memory. */
+static void count_indexes(struct weir_segment *segment)
+{
+    if (segment->is_sealed && segment->has_indexes)
+        weir_segment_cache_add_indexes(
+            segment->cache, segment,
+            segment->offset_index.capacity * sizeof(segment->offset_index.items[0]) +
+                segment->time_index.capacity * sizeof(segment->time_index.items[0]) +
+                segment->txn_index.capacity * sizeof(segment->txn_index.items[0]));
+    else
+        weir_segment_cache_remove_indexes(segment->cache, segment);
+}
+
 static enum weir_status load_indexes_locked(struct weir_segment *segment,
                                             struct weir_detail *detail)
 {
@@ -133,17 +149,43 @@ static enum weir_status load_indexes_locked(struct weir_segment *segment,
     }
     put_indexes(segment, offsets, times, txns);
     segment->has_indexes = true;
+    count_indexes(segment);
     return WEIR_OK;
 }
 
-enum weir_status weir_segment_load_indexes(struct weir_segment *segment, struct weir_detail *detail)
+static void note_indexes_used(struct weir_segment *segment)
+{
+    if (!atomic_load_explicit(&segment->indexes_were_used, memory_order_relaxed))
+        atomic_store_explicit(&segment->indexes_were_used, true, memory_order_relaxed);
+}
+
+enum weir_status weir_segment_lock_indexes(struct weir_segment *segment, struct weir_detail *detail)
 {
     enum weir_status status = WEIR_OK;
     weir_lock_take(&segment->lock);
     if (!segment->has_indexes)
         status = load_indexes_locked(segment, detail);
-    weir_lock_release(&segment->lock);
+    if (status == WEIR_OK)
+        note_indexes_used(segment);
+    else
+        weir_lock_release(&segment->lock);
     return status;
+}
+
+enum weir_status weir_segment_load_indexes(struct weir_segment *segment, struct weir_detail *detail)
+{
+    enum weir_status status = weir_segment_lock_indexes(segment, detail);
+    if (status == WEIR_OK)
+        weir_lock_release(&segment->lock);
+    return status;
+}
+
+void weir_segment_set_sealed(struct weir_segment *segment, bool is_sealed)
+{
+    weir_lock_take(&segment->lock);
+    segment->is_sealed = is_sealed;
+    count_indexes(segment);
+    weir_lock_release(&segment->lock);
 }
 
 enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool sync,
@@ -184,10 +226,9 @@ void weir_segment_clear_indexes(struct weir_segment *segment)
     segment->bytes_since_index_entry = 0;
 }
 
-void weir_segment_drop_indexes(struct weir_segment *segment)
+bool weir_segment_forget_indexes_locked(struct weir_segment *segment)
 {
-    weir_lock_take(&segment->lock);
-    bool is_written = segment->has_indexes &&
+    bool is_written = segment->has_indexes && segment->is_sealed &&
                       segment->offset_index.written_count == segment->offset_index.count &&
                       segment->time_index.written_count == segment->time_index.count &&
                       segment->txn_index.written_count == segment->txn_index.count;
@@ -195,6 +236,14 @@ void weir_segment_drop_indexes(struct weir_segment *segment)
         forget_indexes(segment);
         segment->has_indexes = false;
     }
+    return is_written;
+}
+
+void weir_segment_drop_indexes(struct weir_segment *segment)
+{
+    weir_lock_take(&segment->lock);
+    if (weir_segment_forget_indexes_locked(segment))
+        count_indexes(segment);
     weir_lock_release(&segment->lock);
 }
 
@@ -263,8 +312,8 @@ static enum weir_status peek(struct weir_segment_scan *scan, uint64_t file_pos, 
     if (!is_there) {
         size_t size = left < scan->capacity ? (size_t)left : scan->capacity;
         size_t got = 0;
-        enum weir_status status = weir_file_read_at(scan->segment->env, scan->segment->file,
-                                                    scan->buffer, size, file_pos, &got, detail);
+        enum weir_status status =
+            weir_segment_read_at(scan->segment, scan->buffer, size, file_pos, &got, detail);
         if (status != WEIR_OK)
             return status;
         scan->buffer_pos = file_pos;
@@ -367,10 +416,9 @@ enum weir_status weir_segment_find(struct weir_segment *segment, int64_t offset,
                                    struct weir_detail *detail)
 {
     uint8_t chunk[LOOKUP_CHUNK_BYTES];
-    enum weir_status status = weir_segment_load_indexes(segment, detail);
+    enum weir_status status = weir_segment_lock_indexes(segment, detail);
     if (status != WEIR_OK)
         return status == WEIR_NOT_FOUND ? WEIR_CORRUPT : status;
-    weir_lock_take(&segment->lock);
     struct weir_offset_index_entry floor =
         weir_offset_index_floor(&segment->offset_index, offset - segment->base_offset);
     weir_lock_release(&segment->lock);
@@ -394,8 +442,8 @@ enum weir_status weir_segment_read_batch(struct weir_segment *segment,
     if (at == NULL)
         return weir_buf_status(out);
     size_t got = 0;
-    enum weir_status status = weir_file_read_at(segment->env, segment->file, at, place->size,
-                                                place->file_pos, &got, detail);
+    enum weir_status status =
+        weir_segment_read_at(segment, at, place->size, place->file_pos, &got, detail);
     if (status == WEIR_OK && got != place->size) {
         weir_detail_set(detail, "%s.log became shorter", segment->path);
         status = WEIR_CORRUPT;

@@ -196,6 +196,8 @@ enum weir_status log_story_open(struct log_story *story)
         .node_id = NODE_ID,
         .defaults = story->config,
         .recovery_threads_per_dir = 1,
+        .open_segment_files_max = 2, /* so that files are opened again all the time */
+        .segment_index_bytes_max = 1,
         .on_dir_failed = on_dir_failed,
     };
     bool was_closed_cleanly = story->is_closed_cleanly;

@@ -37,6 +37,8 @@ struct weir_log_manager_options {
     int32_t node_id;
     struct weir_log_config defaults;   /* for partitions whose config nobody gives */
     unsigned recovery_threads_per_dir; /* 0: 2 */
+    size_t open_segment_files_max;     /* 0: segment_cache.h's default */
+    size_t segment_index_bytes_max;    /* of sealed segments, in memory; 0: the default there */
     /* The directory is offline from now on.  Any thread, possibly with a log's lock held: only post
      * a message. */
     void (*on_dir_failed)(void *context, const char *dir, struct weir_uuid directory_id,

@@ -33,6 +33,7 @@
 #include "weir/storage/file_reaper.h"
 #include "weir/storage/log_config.h"
 #include "weir/storage/producer_state.h"
+#include "weir/storage/segment_cache.h"
 #include "weir/storage/topic_partition.h"
 #include "weir/storage/txn_index.h"
 
@@ -51,6 +52,7 @@ struct weir_partition_log_options {
     bool was_clean;     /* the directory had its clean-shutdown marker */
     struct weir_file_reaper
         *reaper; /* takes the files of deleted segments; NULL: they are removed at once */
+    struct weir_segment_cache *cache; /* caps open files and indexes in memory; NULL: all stay */
     /* Told once when the log fails, with the lock held: only note it or post a message.  NULL is
      * allowed. */
     void (*on_failure)(void *context, struct weir_partition_log *log,

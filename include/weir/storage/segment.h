@@ -5,16 +5,23 @@
  * One segment: a .log file of record batches with its .index, .timeindex and .txnindex.  Shared by
  * reference count, so that a reader keeps the file open while the log deletes it.
  *
+ * With a cache (segment_cache.h) the .log file is open only while it is pinned or was used lately,
+ * and a sealed segment's indexes are in memory only then.  So the file is always reached through
+ * weir_segment_pin or the calls that do it themselves, and indexes that must be there are reached
+ * with weir_segment_lock_indexes.
+ *
  * Any thread may read the file and look things up.  What is appended is written by the log under
  * its lock; size_bytes is stored after the bytes (release), so whoever sees a size may read that
- * much.  The indexes have the segment's own lock (rank LEAF).  Fields marked "log" are guarded by
- * the log's lock.
+ * much.  The indexes have the segment's own lock (rank SEGMENT).  Fields marked "log" are guarded
+ * by the log's lock.
  */
 
+#include "weir/base/list.h"
 #include "weir/record/batch.h"
 #include "weir/runtime/env.h"
 #include "weir/runtime/lock.h"
 #include "weir/storage/offset_index.h"
+#include "weir/storage/segment_cache.h"
 #include "weir/storage/time_index.h"
 #include "weir/storage/txn_index.h"
 
@@ -32,11 +39,22 @@ struct weir_segment {
     atomic_int refs;
     int64_t base_offset;
     char *path; /* without a suffix */
-    struct weir_file *file;
     _Atomic uint64_t size_bytes;
 
-    struct weir_lock lock;
-    bool has_indexes; /* the three are in memory */
+    /* segment_file.c and the cache's lock; others pin */
+    struct weir_segment_cache *cache; /* NULL: everything stays in memory and open */
+    struct weir_file *file;           /* while file_pins >= 0 */
+    atomic_int file_pins;             /* -1: not open */
+    atomic_bool file_was_used;
+    atomic_bool is_detached;
+    struct weir_list file_node;
+    struct weir_list index_node;
+    size_t cached_index_bytes;
+    atomic_bool indexes_were_used;
+
+    struct weir_lock lock; /* rank SEGMENT */
+    bool has_indexes;      /* the three are in memory */
+    bool is_sealed;        /* nothing is appended, so the indexes may be dropped and loaded again */
     struct weir_offset_index offset_index;
     struct weir_time_index time_index;
     struct weir_txn_index txn_index;
@@ -56,9 +74,41 @@ WEIR_MUST_CHECK enum weir_status weir_segment_open(struct weir_env *env, const c
                                                    int64_t base_offset, bool is_new,
                                                    struct weir_segment **out,
                                                    struct weir_detail *detail);
+/* Once, after opening and before other threads know it: from now on an idle file may be closed, and
+ * is opened again by its path.  A directory must not be renamed under it (see detach).  NULL: stays
+ * as it is. */
+void weir_segment_use_cache(struct weir_segment *segment, struct weir_segment_cache *cache);
 struct weir_segment *weir_segment_ref(struct weir_segment *segment);
 /* NULL is allowed.  The last one closes the file. */
 void weir_segment_unref(struct weir_segment *segment);
+
+/* --- The file (segment_file.c); any thread. --- */
+/* Opens the file if it is not open and keeps it so until unpin.  CLOSED: the log was deleted.
+ * LIMIT: no descriptor is free. */
+WEIR_MUST_CHECK enum weir_status
+weir_segment_pin(struct weir_segment *segment, struct weir_file **out, struct weir_detail *detail);
+void weir_segment_unpin(struct weir_segment *segment);
+/* The file is about to lose its name: a reader that still has the segment must never open another
+ * file that gets it.  keep_file: it stays open for such readers until the segment goes; otherwise
+ * they get CLOSED. */
+void weir_segment_detach(struct weir_segment *segment, bool keep_file);
+/* The name stayed after all. */
+void weir_segment_attach(struct weir_segment *segment);
+/* The calls of env.h with the file pinned. */
+WEIR_MUST_CHECK enum weir_status weir_segment_read_at(struct weir_segment *segment, void *into,
+                                                      size_t size, uint64_t file_pos,
+                                                      size_t *out_read, struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status weir_segment_write_at(struct weir_segment *segment,
+                                                       const struct weir_slice *parts, size_t count,
+                                                       uint64_t file_pos,
+                                                       struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status weir_segment_sync(struct weir_segment *segment, bool with_metadata,
+                                                   struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status weir_segment_truncate_file(struct weir_segment *segment,
+                                                            uint64_t size_bytes,
+                                                            struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status weir_segment_file_size(struct weir_segment *segment, uint64_t *out,
+                                                        struct weir_detail *detail);
 
 static inline uint64_t weir_segment_size(struct weir_segment *segment)
 {
@@ -75,6 +125,12 @@ void weir_offset_file_path(const char *dir, int64_t offset, const char *suffix,
  * IO_ERROR. */
 WEIR_MUST_CHECK enum weir_status weir_segment_load_indexes(struct weir_segment *segment,
                                                            struct weir_detail *detail);
+/* The same, and returns with the segment's lock held and the indexes in memory when it is OK. */
+WEIR_MUST_CHECK enum weir_status weir_segment_lock_indexes(struct weir_segment *segment,
+                                                           struct weir_detail *detail);
+/* Whether nothing will be appended any more, so that its indexes may leave memory.  Before an
+ * unsealed one is appended to its indexes must be loaded. */
+void weir_segment_set_sealed(struct weir_segment *segment, bool is_sealed);
 /* Brings the files up to date; sync: makes durable what is not. */
 WEIR_MUST_CHECK enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool sync,
                                                             struct weir_detail *detail);

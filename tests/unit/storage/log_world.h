@@ -32,6 +32,7 @@ struct world {
     char dir[256];        /* temporary */
     char log_dir[300];    /* the partition's */
     struct weir_partition_log_options options;
+    struct weir_segment_cache *cache; /* so small that nearly every call opens and loads again */
     struct weir_partition_log *log;
     struct weir_partition_log_recovery recovery;
     struct weir_detail detail;
@@ -119,6 +120,8 @@ static inline void world_init(struct world *world)
     world->options.on_failure = world_on_failure;
     world->options.context = world;
     cr_assert_eq(weir_topic_partition_make(WEIR_SLICE("topic"), 0, &world->options.key), WEIR_OK);
+    cr_assert_eq(weir_segment_cache_new(1, 1, &world->cache), WEIR_OK);
+    world->options.cache = world->cache;
 }
 
 static inline void world_open(struct world *world)
@@ -156,6 +159,7 @@ static inline void world_reopen_clean(struct world *world)
 static inline void world_done(struct world *world)
 {
     weir_partition_log_unref(world->log);
+    weir_segment_cache_free(world->cache);
     cr_assert_eq(weir_dir_remove_all(&world->env, world->dir, &world->detail), WEIR_OK);
     the_world = NULL;
 }

@@ -53,8 +53,10 @@ static enum weir_status describe_partition(struct weir_call *call,
         return WEIR_NOT_LEADER_OR_FOLLOWER;
     struct weir_partition_log *log;
     enum weir_status status = weir_partition_leader_log(partition, -1, &log);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK) {
         status = fill_producers(call, log, result);
+        weir_partition_log_unref(log);
+    }
     weir_partition_unref(partition);
     return status;
 }

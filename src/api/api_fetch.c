@@ -76,16 +76,9 @@ static bool find_divergence(struct fetched *item, struct weir_partition_log *log
     return true;
 }
 
-static void read_partition(struct fetch *fetch, struct fetched *item, int64_t bytes_left,
-                           bool min_one_batch)
+static void read_log(struct fetch *fetch, struct fetched *item, struct weir_partition_log *log,
+                     int64_t bytes_left, bool min_one_batch)
 {
-    struct weir_partition_log *log;
-    item->diverging_epoch = -1;
-    item->status =
-        weir_partition_leader_log(item->partition, item->wanted->current_leader_epoch, &log);
-    item->was_read = true;
-    if (item->status != WEIR_OK)
-        return;
     bool is_diverging = find_divergence(item, log, &item->status);
     if (item->status != WEIR_OK)
         return;
@@ -100,6 +93,20 @@ static void read_partition(struct fetch *fetch, struct fetched *item, int64_t by
     };
     struct weir_detail detail = {{0}};
     item->status = weir_partition_log_read(log, &options, &item->read, &detail);
+}
+
+static void read_partition(struct fetch *fetch, struct fetched *item, int64_t bytes_left,
+                           bool min_one_batch)
+{
+    struct weir_partition_log *log;
+    item->diverging_epoch = -1;
+    item->status =
+        weir_partition_leader_log(item->partition, item->wanted->current_leader_epoch, &log);
+    item->was_read = true;
+    if (item->status != WEIR_OK)
+        return;
+    read_log(fetch, item, log, bytes_left, min_one_batch);
+    weir_partition_log_unref(log); /* what was read keeps its file by itself */
 }
 
 /* Reads everything; returns the bytes there are.  *out_is_final: an error or a divergence, which

@@ -76,18 +76,11 @@ static enum weir_status search(const struct weir_call *call, struct weir_partiti
     return WEIR_OK;
 }
 
-static enum weir_status look_up(struct weir_call *call, struct weir_partition *partition,
-                                const wanted_partition *wanted, response_partition *out)
+static enum weir_status look_up_in_log(struct weir_call *call, struct weir_partition *partition,
+                                       struct weir_partition_log *log,
+                                       const wanted_partition *wanted, response_partition *out)
 {
     const struct weir_list_offsets_request *request = call->body;
-    struct weir_partition_log *log;
-    int16_t since = first_version(wanted->timestamp);
-    if (since < 0 || call->version < since)
-        return WEIR_UNSUPPORTED_VERSION;
-    enum weir_status status =
-        weir_partition_leader_log(partition, wanted->current_leader_epoch, &log);
-    if (status != WEIR_OK)
-        return status;
     struct weir_partition_log_offsets offsets;
     weir_partition_log_offsets(log, &offsets);
     int64_t limit = request->isolation_level == READ_COMMITTED ? offsets.last_stable_offset
@@ -101,6 +94,22 @@ static enum weir_status look_up(struct weir_call *call, struct weir_partition *p
     out->offset = limit;
     set_leader_epoch(call, role.leader_epoch, out);
     return WEIR_OK;
+}
+
+static enum weir_status look_up(struct weir_call *call, struct weir_partition *partition,
+                                const wanted_partition *wanted, response_partition *out)
+{
+    struct weir_partition_log *log;
+    int16_t since = first_version(wanted->timestamp);
+    if (since < 0 || call->version < since)
+        return WEIR_UNSUPPORTED_VERSION;
+    enum weir_status status =
+        weir_partition_leader_log(partition, wanted->current_leader_epoch, &log);
+    if (status != WEIR_OK)
+        return status;
+    status = look_up_in_log(call, partition, log, wanted, out);
+    weir_partition_log_unref(log);
+    return status;
 }
 
 static void fill_partition(struct weir_call *call, const struct weir_image_topic *topic,

@@ -22,9 +22,11 @@ look_up(struct weir_call *call, const struct weir_image_topic *topic,
     struct weir_partition_log *log;
     enum weir_status status =
         weir_partition_leader_log(partition, wanted->current_leader_epoch, &log);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK) {
         weir_partition_log_end_offset_for_epoch(log, wanted->leader_epoch, &out->leader_epoch,
                                                 &out->end_offset);
+        weir_partition_log_unref(log);
+    }
     weir_partition_unref(partition);
     return status;
 }

@@ -193,15 +193,26 @@ static void answer(struct weir_call *call, struct produce *produce)
     }
 }
 
+/* OK when the batch is below the high watermark, REQUEST_TIMED_OUT when not yet. */
+static enum weir_status check_replicated(const struct pending_batch *batch)
+{
+    struct weir_partition_log *log;
+    enum weir_status status = weir_partition_leader_log(batch->partition, -1, &log);
+    if (status != WEIR_OK)
+        return status;
+    if (weir_partition_log_high_watermark(log) <= batch->last_offset)
+        status = WEIR_REQUEST_TIMED_OUT;
+    weir_partition_log_unref(log);
+    return status;
+}
+
 static bool are_all_replicated(struct weir_call *call, void *context)
 {
     struct produce *produce = context;
     bool all = true;
     (void)call;
     for (size_t i = 0; i < produce->pending_count; i++) {
-        struct weir_partition_log *log;
-        if (weir_partition_leader_log(produce->pending[i].partition, -1, &log) == WEIR_OK &&
-            weir_partition_log_high_watermark(log) <= produce->pending[i].last_offset)
+        if (check_replicated(&produce->pending[i]) == WEIR_REQUEST_TIMED_OUT)
             all = false;
     }
     return all;
@@ -211,12 +222,8 @@ static void finish_pending(struct weir_call *call, void *context)
 {
     struct produce *produce = context;
     for (size_t i = 0; i < produce->pending_count; i++) {
-        struct weir_partition_log *log;
         struct pending_batch *batch = &produce->pending[i];
-        enum weir_status status = weir_partition_leader_log(batch->partition, -1, &log);
-        if (status == WEIR_OK && weir_partition_log_high_watermark(log) <= batch->last_offset)
-            status = WEIR_REQUEST_TIMED_OUT;
-        batch->out->error_code = weir_code(status);
+        batch->out->error_code = weir_code(check_replicated(batch));
         weir_partition_unref(batch->partition);
     }
     answer(call, produce);

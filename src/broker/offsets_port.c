@@ -74,6 +74,7 @@ static enum weir_status read(void *context, int32_t index, int64_t offset, size_
                 keep_whole_batches(out, from);
             weir_log_read_done(&result);
         }
+        weir_partition_log_unref(log);
     }
     weir_partition_unref(partition);
     return status;
@@ -93,6 +94,7 @@ static enum weir_status offsets(void *context, int32_t index, int64_t *out_log_s
         *out_log_start_offset = all.log_start_offset;
         *out_high_watermark = all.high_watermark;
         *out_log_end_offset = all.log_end_offset;
+        weir_partition_log_unref(log);
     }
     weir_partition_unref(partition);
     return status;
@@ -105,8 +107,10 @@ static int32_t batch_bytes_max(void *context, int32_t index)
     struct weir_partition *partition = find(context, index);
     if (partition == NULL)
         return config.message_bytes_max;
-    if (weir_partition_leader_log(partition, -1, &log) == WEIR_OK)
+    if (weir_partition_leader_log(partition, -1, &log) == WEIR_OK) {
         weir_partition_log_config(log, &config);
+        weir_partition_log_unref(log);
+    }
     weir_partition_unref(partition);
     return config.message_bytes_max;
 }

@@ -16,9 +16,9 @@ struct weir_partition {
     struct weir_uuid topic_id;
     int32_t index;
     size_t topic_size;
-    struct weir_partition_log *log; /* fixed until the end: who holds a reference may use it */
 
     struct weir_lock lock; /* guards what follows, and orders appends against role changes */
+    struct weir_partition_log *log; /* another one after a move; NULL: its directory is offline */
     bool is_leader;
     bool is_retired;
     int32_t leader;
@@ -127,9 +127,39 @@ enum weir_status weir_partition_leader_log(struct weir_partition *partition,
 {
     weir_lock_take(&partition->lock);
     enum weir_status status = check_leader(partition, current_leader_epoch);
-    weir_lock_release(&partition->lock);
     if (status == WEIR_OK)
-        *out_log = partition->log;
+        *out_log = weir_partition_log_ref(partition->log);
+    weir_lock_release(&partition->lock);
+    return status;
+}
+
+struct weir_partition_log *weir_partition_log_now(struct weir_partition *partition)
+{
+    weir_lock_take(&partition->lock);
+    struct weir_partition_log *log =
+        partition->log == NULL ? NULL : weir_partition_log_ref(partition->log);
+    weir_lock_release(&partition->lock);
+    return log;
+}
+
+enum weir_status
+weir_partition_exchange_log(struct weir_partition *partition,
+                            enum weir_status (*exchange)(void *context, struct weir_detail *detail),
+                            void *context, struct weir_partition_log *next,
+                            struct weir_detail *detail)
+{
+    struct weir_partition_log *before = NULL;
+    weir_lock_take(&partition->lock);
+    enum weir_status status =
+        partition->is_retired || partition->log == NULL ? WEIR_NOT_FOUND : WEIR_OK;
+    if (status == WEIR_OK)
+        status = exchange(context, detail);
+    if (status == WEIR_OK) {
+        before = partition->log;
+        partition->log = weir_partition_log_ref(next);
+    }
+    weir_lock_release(&partition->lock);
+    weir_partition_log_unref(before);
     return status;
 }
 
@@ -231,8 +261,10 @@ void weir_partition_set_min_insync(struct weir_partition *partition, int32_t min
 void weir_partition_set_log_config(struct weir_partition *partition,
                                    const struct weir_log_config *config)
 {
+    weir_lock_take(&partition->lock);
     if (partition->log != NULL)
         weir_partition_log_set_config(partition->log, config);
+    weir_lock_release(&partition->lock);
 }
 
 void weir_partition_retire(struct weir_partition *partition)
@@ -307,14 +339,13 @@ static void fill_check_options(const struct weir_partition *partition,
 }
 
 /* Apache Kafka says the log start offset with most refusals, but not with these. */
-static int64_t refused_log_start(struct weir_partition *partition, enum weir_status status)
+static int64_t refused_log_start(struct weir_partition_log *log, enum weir_status status)
 {
-    if (partition->log == NULL || status == WEIR_NOT_LEADER_OR_FOLLOWER ||
-        status == WEIR_MESSAGE_TOO_LARGE || status == WEIR_RECORD_LIST_TOO_LARGE ||
-        status == WEIR_CORRUPT_MESSAGE || status == WEIR_KAFKA_STORAGE_ERROR ||
-        status == WEIR_NO_SPACE || status == WEIR_IO_ERROR)
+    if (log == NULL || status == WEIR_NOT_LEADER_OR_FOLLOWER || status == WEIR_MESSAGE_TOO_LARGE ||
+        status == WEIR_RECORD_LIST_TOO_LARGE || status == WEIR_CORRUPT_MESSAGE ||
+        status == WEIR_KAFKA_STORAGE_ERROR || status == WEIR_NO_SPACE || status == WEIR_IO_ERROR)
         return -1;
-    return weir_partition_log_start_offset(partition->log);
+    return weir_partition_log_start_offset(log);
 }
 
 static enum weir_status check_produce(struct weir_partition *partition, int16_t acks)
@@ -335,12 +366,13 @@ enum weir_status weir_partition_produce(struct weir_partition *partition,
     struct weir_checked_batch checked = {0};
     struct weir_produce_check_options options;
     struct weir_log_config config;
+    struct weir_partition_log *log = weir_partition_log_now(partition);
     *errors = (struct weir_produce_errors){.count = 0};
     *out = (struct weir_partition_appended){
         .base_offset = -1, .log_append_time_ms = -1, .log_start_offset = -1};
     enum weir_status status = check_produce(partition, acks);
     if (status == WEIR_OK) {
-        weir_partition_log_config(partition->log, &config);
+        weir_partition_log_config(log, &config);
         fill_check_options(partition, &config, &options);
         status = weir_produce_check(batch, &options, &checked, errors);
     }
@@ -354,8 +386,9 @@ enum weir_status weir_partition_produce(struct weir_partition *partition,
         weir_lock_release(&partition->lock);
     }
     if (status != WEIR_OK)
-        out->log_start_offset = refused_log_start(partition, status);
+        out->log_start_offset = refused_log_start(log, status);
     weir_checked_batch_done(&checked);
+    weir_partition_log_unref(log);
     return status;
 }
 
@@ -383,24 +416,30 @@ enum weir_status weir_partition_append_own(struct weir_partition *partition,
 
 enum weir_status weir_partition_flush(struct weir_partition *partition, struct weir_detail *detail)
 {
-    if (partition->log == NULL)
-        return WEIR_KAFKA_STORAGE_ERROR;
-    return weir_partition_log_flush(partition->log, true, detail) == WEIR_OK
-               ? WEIR_OK
-               : WEIR_KAFKA_STORAGE_ERROR;
+    struct weir_partition_log *log = weir_partition_log_now(partition);
+    enum weir_status status = WEIR_KAFKA_STORAGE_ERROR;
+    while (log != NULL) {
+        status = weir_partition_log_flush(log, true, detail);
+        /* Closed because the partition has moved meanwhile: what was appended is in the other one.
+         */
+        struct weir_partition_log *now = weir_partition_log_now(partition);
+        bool has_moved = now != log && status == WEIR_CLOSED;
+        weir_partition_log_unref(log);
+        log = now;
+        if (!has_moved)
+            break;
+    }
+    weir_partition_log_unref(log);
+    return status == WEIR_OK ? WEIR_OK : WEIR_KAFKA_STORAGE_ERROR;
 }
 
 /* ---- Admin ---- */
 
-enum weir_status weir_partition_delete_records(struct weir_partition *partition, int64_t offset,
-                                               int64_t *out_low_watermark,
-                                               struct weir_detail *detail)
+static enum weir_status delete_records(struct weir_partition *partition,
+                                       struct weir_partition_log *log, int64_t offset,
+                                       int64_t *out_low_watermark, struct weir_detail *detail)
 {
     struct weir_log_config config;
-    struct weir_partition_log *log;
-    enum weir_status status = weir_partition_leader_log(partition, -1, &log);
-    if (status != WEIR_OK)
-        return status;
     weir_partition_log_config(log, &config);
     if (!config.cleanup_delete) {
         weir_detail_set(
@@ -417,7 +456,27 @@ enum weir_status weir_partition_delete_records(struct weir_partition *partition,
                         partition->index);
         return WEIR_OFFSET_OUT_OF_RANGE;
     }
-    status = weir_partition_log_delete_records(log, offset, out_low_watermark);
+    return weir_partition_log_delete_records(log, offset, out_low_watermark);
+}
+
+enum weir_status weir_partition_delete_records(struct weir_partition *partition, int64_t offset,
+                                               int64_t *out_low_watermark,
+                                               struct weir_detail *detail)
+{
+    struct weir_partition_log *log;
+    enum weir_status status;
+    bool has_moved;
+    do {
+        status = weir_partition_leader_log(partition, -1, &log);
+        if (status != WEIR_OK)
+            return status;
+        status = delete_records(partition, log, offset, out_low_watermark, detail);
+        /* Closed by a move to another directory: then the log there is asked. */
+        struct weir_partition_log *now = weir_partition_log_now(partition);
+        has_moved = status == WEIR_CLOSED && now != log;
+        weir_partition_log_unref(now);
+        weir_partition_log_unref(log);
+    } while (has_moved);
     if (status != WEIR_OK)
         return status;
     weir_lock_take(&partition->lock);

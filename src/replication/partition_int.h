@@ -26,3 +26,12 @@ void weir_partition_set_log_config(struct weir_partition *partition,
 
 /* The topic is gone: no role, no log, waiters are woken. */
 void weir_partition_retire(struct weir_partition *partition);
+
+/* Calls exchange while nothing can be appended, and when it returns OK puts next in the place of
+ * the log (with a reference of its own).  NOT_FOUND when the partition was retired or has no log.
+ * For moves between directories. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_exchange_log(struct weir_partition *partition,
+                            enum weir_status (*exchange)(void *context, struct weir_detail *detail),
+                            void *context, struct weir_partition_log *next,
+                            struct weir_detail *detail);

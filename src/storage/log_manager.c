@@ -153,6 +153,8 @@ enum weir_status weir_log_manager_open(const struct weir_log_manager_options *op
     manager->on_dir_failed = options->on_dir_failed;
     manager->context = options->context;
     weir_lock_init(&manager->lock, WEIR_LOCK_RANK_LOG_DIR);
+    (void)pthread_cond_init(&manager->written,
+                            NULL); /* cannot fail with default attributes on Linux */
     enum weir_status status = weir_file_reaper_new(manager->env, &manager->reaper);
     if (status == WEIR_OK)
         status = weir_segment_cache_new(options->open_segment_files_max,
@@ -191,6 +193,7 @@ void weir_log_manager_free(struct weir_log_manager *manager)
     weir_free(manager->dirs);
     weir_segment_cache_free(manager->cache);
     weir_file_reaper_free(manager->reaper);
+    (void)pthread_cond_destroy(&manager->written);
     weir_lock_done(&manager->lock);
     weir_free(manager);
 }
@@ -316,7 +319,8 @@ void weir_log_manager_metadata_options(struct weir_log_manager *manager,
 /* --- The table. --- */
 
 enum weir_status weir_log_manager_add(struct weir_log_manager *manager,
-                                      struct weir_partition_log *take_log, size_t dir_index)
+                                      struct weir_partition_log *take_log, size_t dir_index,
+                                      int64_t cleaned_offset)
 {
     struct log_entry *entry = weir_calloc(1, sizeof(*entry));
     if (entry == NULL)
@@ -324,6 +328,7 @@ enum weir_status weir_log_manager_add(struct weir_log_manager *manager,
     memcpy(&entry->key, weir_partition_log_key(take_log), sizeof(entry->key));
     entry->log = take_log;
     entry->dir_index = dir_index;
+    entry->cleaned_offset = cleaned_offset;
     weir_lock_take(&manager->lock);
     enum weir_status status = weir_map_get(&manager->logs, WEIR_KEY(entry->key)) != NULL
                                   ? WEIR_EXISTS
@@ -453,7 +458,7 @@ static enum weir_status open_new(struct weir_log_manager *manager,
     /* Before anything else: without it the next start takes the directory for a stray (trap 5). */
     status = weir_partition_log_write_metadata(log, detail);
     if (status == WEIR_OK)
-        status = weir_log_manager_add(manager, log, dir_index);
+        status = weir_log_manager_add(manager, log, dir_index, -1);
     if (status != WEIR_OK) {
         weir_partition_log_unref(log);
         return status;
@@ -486,7 +491,13 @@ enum weir_status weir_log_manager_delete(struct weir_log_manager *manager,
                                          struct weir_detail *detail)
 {
     weir_lock_take(&manager->lock);
-    struct log_entry *entry = weir_map_remove(&manager->logs, WEIR_KEY(*key));
+    struct log_entry *entry;
+    while ((entry = weir_map_get(&manager->logs, WEIR_KEY(*key))) != NULL && entry->is_cleaning) {
+        entry->may_not_clean = true;
+        (void)pthread_cond_wait(&manager->written,
+                                &manager->lock.mutex); /* fails only for a mutex that is not ours */
+    }
+    (void)weir_map_remove(&manager->logs, WEIR_KEY(*key));
     weir_lock_release(&manager->lock);
     if (entry == NULL)
         return WEIR_NOT_FOUND;

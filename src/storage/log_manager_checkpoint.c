@@ -18,13 +18,17 @@ static const char *checkpoint_name(enum checkpoint_kind kind)
         return "log-start-offset-checkpoint";
     case CHECKPOINT_HIGH_WATERMARK:
         return "replication-offset-checkpoint";
+    case CHECKPOINT_CLEANER:
+        return "cleaner-offset-checkpoint";
+    case CHECKPOINT_KIND_COUNT:
+        break;
     }
     return "";
 }
 
 /* False: the partition has no line in this checkpoint. */
-static bool checkpoint_value(struct weir_partition_log *log, enum checkpoint_kind kind,
-                             int64_t *out)
+static bool checkpoint_value(struct weir_log_manager *manager, struct weir_partition_log *log,
+                             enum checkpoint_kind kind, int64_t *out)
 {
     struct weir_segment_info *segments = NULL;
     size_t count = 0;
@@ -43,6 +47,11 @@ static bool checkpoint_value(struct weir_partition_log *log, enum checkpoint_kin
         bool is_inside = *out > segments[0].base_offset;
         weir_free(segments);
         return is_inside;
+    case CHECKPOINT_CLEANER:
+        *out = weir_log_manager_cleaner_offset(manager, log);
+        return *out >= 0;
+    case CHECKPOINT_KIND_COUNT:
+        break;
     }
     return false;
 }
@@ -54,9 +63,8 @@ static void path_of(const struct weir_log_manager *manager, size_t dir_index,
                    checkpoint_name(kind));
 }
 
-enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *manager,
-                                                   size_t dir_index, enum checkpoint_kind kind,
-                                                   struct weir_detail *detail)
+static enum weir_status write_checkpoint(struct weir_log_manager *manager, size_t dir_index,
+                                         enum checkpoint_kind kind, struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_offset_checkpoint checkpoint = {0};
@@ -69,7 +77,7 @@ enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *mana
         const struct weir_topic_partition *key = weir_partition_log_key(logs[i]);
         int64_t offset;
         if (status == WEIR_OK && weir_log_manager_dir_of(manager, key) == (int)dir_index &&
-            checkpoint_value(logs[i], kind, &offset))
+            checkpoint_value(manager, logs[i], kind, &offset))
             status = weir_offset_checkpoint_add(&checkpoint, key, offset);
         weir_partition_log_unref(logs[i]);
     }
@@ -78,6 +86,25 @@ enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *mana
     if (status == WEIR_OK)
         status = weir_offset_checkpoint_write(manager->env, path, &checkpoint, detail);
     weir_offset_checkpoint_done(&checkpoint);
+    return status;
+}
+
+enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *manager,
+                                                   size_t dir_index, enum checkpoint_kind kind,
+                                                   struct weir_detail *detail)
+{
+    bool *is_writing = &manager->dirs[dir_index].is_writing[kind];
+    weir_lock_take(&manager->lock);
+    while (*is_writing)
+        (void)pthread_cond_wait(&manager->written,
+                                &manager->lock.mutex); /* fails only for a mutex that is not ours */
+    *is_writing = true;
+    weir_lock_release(&manager->lock);
+    enum weir_status status = write_checkpoint(manager, dir_index, kind, detail);
+    weir_lock_take(&manager->lock);
+    *is_writing = false;
+    (void)pthread_cond_broadcast(&manager->written); /* cannot fail on an initialised condition */
+    weir_lock_release(&manager->lock);
     return status;
 }
 
@@ -331,6 +358,8 @@ static enum weir_status close_dir(struct weir_log_manager *manager, size_t index
     if (status == WEIR_OK)
         status =
             weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_HIGH_WATERMARK, detail);
+    if (status == WEIR_OK)
+        status = weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_CLEANER, detail);
     if (status == WEIR_OK && closed != WEIR_OK) {
         weir_detail_set(detail, "%s", why.text);
         status = closed;

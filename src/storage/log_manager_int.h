@@ -9,9 +9,18 @@
 #include "weir/storage/log_manager.h"
 #include "weir/storage/segment.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #define WEIR_METADATA_LOG_DIR "__cluster_metadata-0"
+
+enum checkpoint_kind {
+    CHECKPOINT_RECOVERY_POINT,
+    CHECKPOINT_LOG_START,
+    CHECKPOINT_HIGH_WATERMARK,
+    CHECKPOINT_CLEANER,
+    CHECKPOINT_KIND_COUNT
+};
 
 struct log_dir {
     struct weir_log_manager *manager;
@@ -20,7 +29,8 @@ struct log_dir {
     struct weir_meta_properties properties;
     atomic_bool is_offline;
     bool was_clean;
-    bool is_loaded; /* all its logs; only then may it be called clean */
+    bool is_loaded;                         /* all its logs; only then may it be called clean */
+    bool is_writing[CHECKPOINT_KIND_COUNT]; /* under the manager's lock */
     int64_t previous_broker_epoch;
 };
 
@@ -30,6 +40,9 @@ struct log_entry {
         key; /* zeroed before it was filled, so its bytes are the map's key */
     struct weir_partition_log *log;
     size_t dir_index;
+    int64_t cleaned_offset; /* what the cleaner has done; -1: nothing */
+    bool is_cleaning;
+    bool may_not_clean; /* a move is about to end */
 };
 
 struct weir_log_manager {
@@ -46,14 +59,16 @@ struct weir_log_manager {
     struct weir_segment_cache *cache;
     bool is_closed;
 
-    struct weir_lock lock; /* the table */
-    struct weir_map logs;  /* by key, to struct log_entry */
+    struct weir_lock lock;  /* the table */
+    pthread_cond_t written; /* with lock: a checkpoint was */
+    struct weir_map logs;   /* by key, to struct log_entry */
 };
 
 /* log_manager.c */
 /* Takes the log's reference on OK. */
 enum weir_status weir_log_manager_add(struct weir_log_manager *manager,
-                                      struct weir_partition_log *take_log, size_t dir_index);
+                                      struct weir_partition_log *take_log, size_t dir_index,
+                                      int64_t cleaned_offset);
 struct weir_partition_log_options
 weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
                              const struct weir_topic_partition *key,
@@ -62,7 +77,7 @@ weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
 void weir_log_manager_dir_failed(struct log_dir *dir, const struct weir_detail *detail);
 
 /* log_manager_checkpoint.c */
-enum checkpoint_kind { CHECKPOINT_RECOVERY_POINT, CHECKPOINT_LOG_START, CHECKPOINT_HIGH_WATERMARK };
+/* One writer of a file at a time: a second one waits.  Blocks. */
 enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *manager,
                                                    size_t dir_index, enum checkpoint_kind kind,
                                                    struct weir_detail *detail);

@@ -32,6 +32,7 @@ struct dir_load {
     struct weir_offset_checkpoint recovery_points;
     struct weir_offset_checkpoint log_starts;
     struct weir_offset_checkpoint high_watermarks;
+    struct weir_offset_checkpoint cleaned;
     char **names;
     size_t count;
     size_t capacity;
@@ -108,7 +109,11 @@ static enum weir_status open_partition(struct load_task *task, struct weir_detai
     if (status != WEIR_OK)
         return status;
     tell_recovery(task, log, &recovery);
-    status = weir_log_manager_add(manager, log, dir->index);
+    int64_t cleaned_offset = -1;
+    if (weir_offset_checkpoint_find(&dir->cleaned, &task->key, &cleaned_offset) &&
+        cleaned_offset < 0)
+        cleaned_offset = -1;
+    status = weir_log_manager_add(manager, log, dir->index, cleaned_offset);
     if (status == WEIR_EXISTS)
         weir_detail_set(detail, "the partition is in two log directories");
     if (status != WEIR_OK)
@@ -233,6 +238,9 @@ static enum weir_status begin_dir(struct dir_load *dir, struct weir_detail *deta
     if (status == WEIR_OK)
         status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_HIGH_WATERMARK,
                                                   &dir->high_watermarks);
+    if (status == WEIR_OK)
+        status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_CLEANER,
+                                                  &dir->cleaned);
     return status;
 }
 
@@ -244,6 +252,7 @@ static void done_dir(struct dir_load *dir)
     weir_offset_checkpoint_done(&dir->recovery_points);
     weir_offset_checkpoint_done(&dir->log_starts);
     weir_offset_checkpoint_done(&dir->high_watermarks);
+    weir_offset_checkpoint_done(&dir->cleaned);
 }
 
 static enum weir_status load_dirs(struct load *load, struct dir_load *dirs,

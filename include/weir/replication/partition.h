@@ -49,10 +49,15 @@ void weir_partition_role(struct weir_partition *partition, struct weir_partition
 
 /* Checks what a client believes against the role: NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH
  * (older), or UNKNOWN_LEADER_EPOCH (newer, KIP-320); epoch -1 is not checked.  KAFKA_STORAGE_ERROR
- * when the log is offline. On OK *out_log is the log, valid while the partition is referenced. */
+ * when the log is offline.  On OK *out_log is a new reference: weir_partition_log_unref it.  It
+ * stays readable when the partition moves to another directory meanwhile, but takes no changes
+ * (CLOSED). */
 WEIR_MUST_CHECK enum weir_status weir_partition_leader_log(struct weir_partition *partition,
                                                            int32_t current_leader_epoch,
                                                            struct weir_partition_log **out_log);
+
+/* A new reference to the log whatever the role is; NULL when its directory is offline. */
+struct weir_partition_log *weir_partition_log_now(struct weir_partition *partition);
 
 /* ---- Append ---- */
 

@@ -118,7 +118,8 @@ WEIR_MUST_CHECK enum weir_status
 weir_log_manager_create(struct weir_log_manager *manager, const struct weir_topic_partition *key,
                         struct weir_uuid topic_id, const struct weir_log_config *config,
                         struct weir_partition_log **out, struct weir_detail *detail);
-/* Renames it to "-delete" and forgets it; the files go after file.delete.delay.ms.  NOT_FOUND. */
+/* Waits until it is not being cleaned, renames it to "-delete" and forgets it; the files go after
+ * file.delete.delay.ms.  NOT_FOUND. */
 WEIR_MUST_CHECK enum weir_status weir_log_manager_delete(struct weir_log_manager *manager,
                                                          const struct weir_topic_partition *key,
                                                          struct weir_detail *detail);
@@ -130,6 +131,30 @@ size_t weir_log_manager_count(struct weir_log_manager *manager);
 /* The directory a partition is in: index for weir_log_manager_dir, or -1. */
 int weir_log_manager_dir_of(struct weir_log_manager *manager,
                             const struct weir_topic_partition *key);
+
+/* --- Compaction.  The manager keeps how far each log is clean (cleaner-offset-checkpoint); the
+ * cleaner decides. --- */
+/* The first offset that is not clean yet, as the cleaner said last, or -1.  It may lie outside of
+ * the log. */
+int64_t weir_log_manager_cleaner_offset(struct weir_log_manager *manager,
+                                        struct weir_partition_log *log);
+/* Remembers it (-1: forgets it) and writes the directory's checkpoint.  Blocks.  CLOSED when log is
+ * not the partition's log any more (deleted or moved): nothing is remembered then. */
+WEIR_MUST_CHECK enum weir_status
+weir_log_manager_set_cleaner_offset(struct weir_log_manager *manager,
+                                    struct weir_partition_log *log, int64_t offset,
+                                    struct weir_detail *detail);
+/* True: nobody moves or deletes the log before end_cleaning, so the cleaner may rename files in its
+ * directory.  False: leave it for now (somebody else cleans, or a move is about to end), or for
+ * good (it is not the partition's log any more).  Each true needs one end.  Does not block. */
+bool weir_log_manager_begin_cleaning(struct weir_log_manager *manager,
+                                     struct weir_partition_log *log);
+void weir_log_manager_end_cleaning(struct weir_log_manager *manager,
+                                   struct weir_partition_log *log);
+/* Whether somebody waits for end_cleaning (a topic deletion, the end of a move): the cleaner asks
+ * between batches and gives up what it has not swapped in. */
+bool weir_log_manager_is_cleaning_unwanted(struct weir_log_manager *manager,
+                                           struct weir_partition_log *log);
 
 /* --- Upkeep; each does all directories that are online.  A failed write takes the directory
  * offline. --- */

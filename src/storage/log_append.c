@@ -143,6 +143,7 @@ static enum weir_status take_back(struct weir_partition_log *log, enum weir_stat
     struct weir_detail second = {{0}};
     struct weir_segment *active = weir_log_active(log);
     enum weir_status status = weir_segment_truncate_file(active, file_pos, &second);
+    log->cuts++;
     if (why == WEIR_NO_SPACE && status == WEIR_OK)
         return WEIR_NO_SPACE;
     if (status != WEIR_OK)

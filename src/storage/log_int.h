@@ -64,6 +64,10 @@ struct weir_partition_log {
      * names whose return would do no harm. */
     uint64_t names_changed;
     uint64_t names_synced;
+    /* Writes to the active segment that were taken back, and how many of these cuts were synced:
+     * until then power loss may bring half a batch back behind the end. */
+    uint64_t cuts;
+    uint64_t cuts_synced;
     int64_t flushed_ms;   /* monotonic, of the last flush or open */
     bool has_durable_dir; /* the directory's own name was synced since open */
 };

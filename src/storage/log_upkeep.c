@@ -80,6 +80,8 @@ struct flush {
     bool include_active;
     bool is_closing; /* the small files come later */
     uint64_t names_changed;
+    uint64_t cuts;
+    bool include_cuts;
     bool include_names;
     bool include_dir_name; /* the directory may be new in its parent, by us or by those before us */
     char dir[WEIR_SEGMENT_PATH_BYTES];
@@ -103,6 +105,8 @@ static enum weir_status begin_flush(struct weir_partition_log *log, struct flush
     flush->from_offset = log->recovery_point;
     flush->active_base = active->base_offset;
     flush->names_changed = log->names_changed;
+    flush->cuts = log->cuts;
+    flush->include_cuts = flush->include_active && log->cuts_synced != log->cuts;
     flush->include_names = log->names_synced != log->names_changed;
     flush->include_dir_name = !log->has_durable_dir;
     (void)snprintf(flush->dir, sizeof(flush->dir), "%s", log->dir);
@@ -155,7 +159,7 @@ static enum weir_status sync_segments(struct weir_env *env, const struct flush *
         if (!is_active)
             status = sync_sealed(env, segment, view->segments[i + 1], detail);
         else if (flush->include_active)
-            status = weir_segment_sync(segment, false,
+            status = weir_segment_sync(segment, flush->include_cuts,
                                        detail); /* its indexes are rebuilt after a crash */
     }
     if (status == WEIR_OK && flush->include_names && !flush->is_closing)
@@ -175,7 +179,8 @@ static enum weir_status flush_log(struct weir_partition_log *log, bool include_a
     if (status == WEIR_CLOSED || status == WEIR_KAFKA_STORAGE_ERROR || status == WEIR_NO_SPACE ||
         status == WEIR_NO_MEMORY)
         return status; /* nothing was synced, nothing is lost */
-    bool has_synced = status == WEIR_OK && flush.target_offset > flush.from_offset;
+    bool has_synced =
+        status == WEIR_OK && (flush.target_offset > flush.from_offset || flush.include_cuts);
     if (has_synced)
         status = sync_segments(log->env, &flush, detail);
     weir_log_view_unref(flush.view);
@@ -198,6 +203,8 @@ static enum weir_status flush_log(struct weir_partition_log *log, bool include_a
         if (target > log->recovery_point)
             log->recovery_point = target;
         log->has_durable_dir = log->has_durable_dir || has_synced;
+        if (flush.include_cuts)
+            log->cuts_synced = flush.cuts;
         if (has_synced && !is_closing && flush.names_changed > log->names_synced)
             log->names_synced = flush.names_changed;
         log->flushed_ms = weir_env_monotonic_ms(log->env);

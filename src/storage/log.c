@@ -209,6 +209,7 @@ enum weir_status weir_partition_log_open(const struct weir_partition_log_options
     log->cache = options->cache;
     log->on_failure = options->on_failure;
     log->on_truncated = options->on_truncated;
+    log->on_fault = options->on_fault;
     log->context = options->context;
     log->config = options->config;
     log->snapshot_offset = -1;

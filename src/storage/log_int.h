@@ -44,6 +44,8 @@ struct weir_partition_log {
     void (*on_failure)(void *context, struct weir_partition_log *log,
                        const struct weir_detail *detail);
     void (*on_truncated)(void *context, struct weir_partition_log *log);
+    void (*on_fault)(void *context, struct weir_partition_log *log,
+                     const struct weir_detail *fault);
     void *context;
 
     struct weir_lock view_lock;
@@ -121,6 +123,42 @@ enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir,
                                    struct log_dir_listing *out, struct weir_detail *detail);
 enum weir_status weir_log_dir_list(struct weir_env *env, const char *dir,
                                    struct log_dir_listing *out, struct weir_detail *detail);
+
+/* log_verify.c: nothing that was loaded is shown before it was verified */
+/* Makes sure that the batches of a segment from from_pos (0, or where an index entry led) to the one that ends
+ * at or behind until_pos are whole, in order and of the epochs they should be.  end_offset: where
+ * the next segment begins; -1: unknown.  CORRUPT: *out_good_pos is where the first bad one begins; otherwise it is at least
+ * until_pos, or the end of the file.  What was verified once is not read again.  Takes the log's
+ * lock. */
+struct log_verify_options {
+    struct weir_segment *segment;
+    uint64_t from_pos;
+    uint64_t until_pos;
+    uint64_t size_bytes;
+    int64_t end_offset;
+};
+enum weir_status weir_log_verify(struct weir_partition_log *log,
+                                 const struct log_verify_options *options, uint64_t *out_good_pos,
+                                 struct weir_detail *detail);
+/* weir_segment_find among verified batches: everything that the walk passed was verified, and the
+ * batch that it found. CORRUPT: *out_good_pos is where the bad one begins. */
+enum weir_status weir_log_locate(struct weir_partition_log *log, const struct published *now,
+                                 size_t segment_index, int64_t offset, struct weir_batch_place *out,
+                                 uint64_t *out_good_pos, struct weir_detail *detail);
+/* How many bytes of a segment a reader may look at, and the offset where the next one begins. */
+uint64_t weir_log_readable_size(const struct published *now, size_t segment_index);
+int64_t weir_log_segment_end(const struct published *now, size_t segment_index);
+/* Says that something on disk is not what it should be, with what was done about it.  No lock of
+ * the log is held. */
+void weir_log_tell_fault(struct weir_partition_log *log, const struct weir_detail *fault);
+/* Says it when look-ups in the segment met index entries that lead elsewhere, and mends the file. */
+void weir_log_tell_unfit_index(struct weir_partition_log *log, struct weir_segment *segment);
+/* Compares the transaction index with what the batches say, once. */
+enum weir_status weir_log_verify_txns(struct weir_partition_log *log, const struct published *now,
+                                      size_t segment_index, struct weir_detail *detail);
+/* Makes sure that max_timestamp is the greatest of the segment, once. */
+enum weir_status weir_log_verify_times(struct weir_partition_log *log, struct weir_segment *segment,
+                                       uint64_t size_bytes, struct weir_detail *detail);
 
 /* log_producers.c: producer state from snapshots and batches */
 /* Applies what one batch at its place does to producers and, for an abort, to the transaction

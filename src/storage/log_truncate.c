@@ -60,6 +60,7 @@ static enum weir_status cut_segment(struct weir_partition_log *log, struct weir_
     bool has_txn_file = segment->txn_index.count > 0;
     weir_lock_release(&segment->lock);
     atomic_store_explicit(&segment->size_bytes, size, memory_order_release);
+    weir_segment_note_cut(segment, size);
     status = weir_segment_truncate_file(segment, size, detail);
     if (status == WEIR_OK)
         status = weir_segment_sync(segment, true, detail);

@@ -21,6 +21,10 @@
  * correct batch; indexes, transaction index, leader epochs and producer state are rebuilt from the
  * recovery point on.  After a clean one the last batch and the indexes are checked all the same.
  *
+ * P8  bytes that this process did not write are verified (checksum, order, leader epoch) before
+ * they are first shown, and an index entry by the batch it leads to: a damaged file gives CORRUPT
+ * or less data, never other data.
+ *
  * Blocking: append writes to the page cache, and makes three small files when it rolls a segment,
  * nothing else (no sync). Everything marked "blocks" belongs on a task thread.
  */
@@ -60,6 +64,12 @@ struct weir_partition_log_options {
     /* Called without locks after a truncation lowered the recovery point: the checkpoint on disk
      * must follow before anything is appended.  NULL is allowed. */
     void (*on_truncated)(void *context, struct weir_partition_log *log);
+    /* Told, without locks and from any thread, when a read met a file that is not what it should
+     * be: damaged batches (the read gives CORRUPT, or what is good before them) or an index that
+     * leads elsewhere (the read goes on without it).  The detail names file, place and what is
+     * wrong.  May come again for the same place.  NULL is allowed. */
+    void (*on_fault)(void *context, struct weir_partition_log *log,
+                     const struct weir_detail *fault);
     void *context;
 };
 

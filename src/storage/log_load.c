@@ -17,7 +17,7 @@
 
 #include <inttypes.h>
 
-enum { SCAN_BYTES = 256 * 1024, TELL_BYTES = 4 << 20 };
+enum { SCAN_BYTES = 256 * 1024 };
 
 struct loader {
     struct weir_partition_log *log;
@@ -29,7 +29,6 @@ struct loader {
     uint8_t *buffer;
     int64_t producers_at; /* the producer state holds everything below this offset; -1: nothing */
     bool rebuild_epochs;
-    struct weir_epoch_entry new_epoch; /* seen in one batch, to be confirmed; epoch -1: none */
 };
 
 static void note(struct loader *loader, const struct weir_detail *why)
@@ -174,7 +173,9 @@ static enum weir_status drop_segments_from(struct loader *loader, size_t from,
         loader->recovery->cut_bytes += weir_segment_size(loader->segments[i]);
         loader->recovery->dropped_segments++;
         if (status == WEIR_OK)
-            status = weir_log_discard_segment(loader->log, loader->segments[i], detail);
+            status = weir_log_discard_segment(loader->log, loader->segments[i],
+                                              weir_log_delete_due_ms(loader->log), detail);
+        weir_log_note_discarded(loader->log, loader->segments[i]);
         weir_segment_unref(loader->segments[i]);
         loader->segments[i] = NULL;
     }
@@ -184,50 +185,19 @@ static enum weir_status drop_segments_from(struct loader *loader, size_t from,
     return status == WEIR_OK ? weir_dir_sync(loader->log->env, loader->log->dir, detail) : status;
 }
 
-/* An epoch is not under the batch's checksum, but epochs never fall: a higher one that the next
- * batch does not have, or exceed, was never one. */
-static enum weir_status learn_epoch(struct loader *loader, const struct weir_batch *batch)
-{
-    struct weir_epoch_cache *epochs = &loader->log->epochs;
-    enum weir_status status = WEIR_OK;
-    if (loader->new_epoch.epoch >= 0 && batch->partition_leader_epoch >= loader->new_epoch.epoch)
-        status = weir_epoch_cache_assign(epochs, loader->new_epoch.epoch,
-                                         loader->new_epoch.start_offset);
-    if (batch->partition_leader_epoch == loader->new_epoch.epoch)
-        return status;
-    loader->new_epoch.epoch = -1;
-    if (status == WEIR_OK && batch->partition_leader_epoch > weir_epoch_cache_latest(epochs))
-        loader->new_epoch = (struct weir_epoch_entry){.epoch = batch->partition_leader_epoch,
-                                                      .start_offset = batch->base_offset};
-    return status;
-}
-
-/* The last batch has nobody to confirm it. */
-static enum weir_status learn_last_epoch(struct loader *loader)
-{
-    struct weir_epoch_entry last = loader->new_epoch;
-    loader->new_epoch.epoch = -1;
-    return last.epoch < 0
-               ? WEIR_OK
-               : weir_epoch_cache_assign(&loader->log->epochs, last.epoch, last.start_offset);
-}
-
 static enum weir_status take_batch(struct loader *loader, struct weir_segment *segment,
                                    const struct weir_batch_place *place, struct weir_detail *detail)
 {
     struct weir_partition_log *log = loader->log;
     weir_segment_on_appended(segment, &place->batch, place->file_pos, place->size,
                              log->config.index_interval_bytes);
-    enum weir_status status = learn_epoch(loader, &place->batch);
-    if (status != WEIR_OK)
-        return status;
+    if (place->batch.partition_leader_epoch > weir_epoch_cache_latest(&log->epochs)) {
+        enum weir_status status = weir_epoch_cache_assign(
+            &log->epochs, place->batch.partition_leader_epoch, place->batch.base_offset);
+        if (status != WEIR_OK)
+            return status;
+    }
     return weir_log_replay_batch(log, segment, place, true, detail);
-}
-
-static void tell_scanned(const struct loader *loader, uint64_t bytes)
-{
-    if (loader->options->on_scanned != NULL && bytes > 0)
-        loader->options->on_scanned(loader->options->scan_context, bytes);
 }
 
 /* Scans one segment.  *out_cut_at is where the good part ends. */
@@ -240,14 +210,9 @@ static enum weir_status scan_segment(struct loader *loader, struct weir_segment 
     int64_t next_offset = segment->base_offset;
     weir_segment_clear_indexes(segment);
     atomic_store_explicit(&segment->size_bytes, 0, memory_order_release);
-    uint64_t told_pos = 0;
     weir_segment_scan_init(&scan, segment, 0, size, loader->buffer, SCAN_BYTES);
     for (;;) {
         *out_cut_at = scan.file_pos;
-        if (scan.file_pos - told_pos >= TELL_BYTES || scan.file_pos == size) {
-            tell_scanned(loader, scan.file_pos - told_pos);
-            told_pos = scan.file_pos;
-        }
         enum weir_status status = weir_segment_scan_next(&scan, true, &place, why);
         if (status == WEIR_OK && place.batch.base_offset < next_offset) {
             weir_detail_set(why,
@@ -308,7 +273,6 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
         /* Later segments first, and all of it durably: else the next power loss could bring the old
          * end back behind what is appended now. */
         status = drop_segments_from(loader, index + 1, detail);
-        weir_segment_note_cut(segment, cut_at);
         if (status == WEIR_OK)
             status = weir_segment_truncate_file(segment, cut_at, detail);
         if (status == WEIR_OK)
@@ -393,25 +357,23 @@ static enum weir_status rebuild_epochs(struct loader *loader, struct weir_detail
 {
     struct weir_epoch_cache *epochs = &loader->log->epochs;
     weir_epoch_cache_clear(epochs);
-    enum weir_status status;
-    loader->new_epoch.epoch = -1;
     for (size_t i = 0; i < loader->count; i++) {
         struct weir_segment_scan scan;
         struct weir_batch_place place;
+        enum weir_status status;
         weir_segment_scan_init(&scan, loader->segments[i], 0,
                                weir_segment_size(loader->segments[i]), loader->buffer, SCAN_BYTES);
-        while ((status = weir_segment_scan_next(&scan, true, &place, detail)) == WEIR_OK) {
-            status = learn_epoch(loader, &place.batch);
+        while ((status = weir_segment_scan_next(&scan, false, &place, detail)) == WEIR_OK) {
+            if (place.batch.partition_leader_epoch <= weir_epoch_cache_latest(epochs))
+                continue;
+            status = weir_epoch_cache_assign(epochs, place.batch.partition_leader_epoch,
+                                             place.batch.base_offset);
             if (status != WEIR_OK)
                 return status;
         }
-        /* A damaged batch hides what is behind it up to the next segment. */
-        if (status != WEIR_NOT_FOUND && status != WEIR_CORRUPT)
+        if (status != WEIR_NOT_FOUND)
             return status;
     }
-    status = learn_last_epoch(loader);
-    if (status != WEIR_OK)
-        return status;
     if (epochs->count > 0)
         epochs->is_stale = true; /* that walk is not for every start */
     return WEIR_OK;
@@ -442,8 +404,6 @@ static enum weir_status load_segments(struct loader *loader, int64_t *out_end_of
         if (loader->needs_scan[i])
             status = recover_segment(loader, i, detail);
     }
-    if (status == WEIR_OK)
-        status = learn_last_epoch(loader);
     if (status == WEIR_OK && loader->count > 0)
         status = find_end(loader, out_end_offset, detail);
     if (status == WEIR_OK && loader->count > 0 && *out_end_offset < log_start) {
@@ -506,7 +466,7 @@ enum weir_status weir_log_load(struct weir_partition_log *log,
                                struct weir_detail *detail)
 {
     struct loader loader = {
-        .log = log, .options = options, .recovery = recovery, .producers_at = -1, .new_epoch.epoch = -1};
+        .log = log, .options = options, .recovery = recovery, .producers_at = -1};
     struct log_dir_listing listing = {0};
     int64_t end_offset = 0;
     loader.buffer = weir_malloc(SCAN_BYTES);

@@ -190,8 +190,8 @@ static enum weir_status rename_swaps(struct weir_env *env, const char *dir,
 
 /* Steps 1: what was given up, and compactions that had not finished writing. */
 static enum weir_status remove_unfinished(struct weir_env *env, const char *dir,
-                                          const struct log_dir_listing *listing, bool *out_changed,
-                                          struct weir_detail *detail)
+                                          const struct log_dir_listing *listing,
+                                          int32_t *io_removed, struct weir_detail *detail)
 {
     int64_t least_cleaned = INT64_MAX;
     for (size_t i = listing->count; i > 0; i--) {
@@ -205,7 +205,7 @@ static enum weir_status remove_unfinished(struct weir_env *env, const char *dir,
                              (ends_with(entry->suffix, ".swap") && entry->offset >= least_cleaned);
         if (!is_unfinished)
             continue;
-        *out_changed = true;
+        (*io_removed)++;
         enum weir_status status = remove_entry(env, dir, entry, detail);
         if (status != WEIR_OK)
             return status;
@@ -213,13 +213,12 @@ static enum weir_status remove_unfinished(struct weir_env *env, const char *dir,
     return WEIR_OK;
 }
 
-static bool has_suffix(const struct log_dir_listing *listing, const char *suffix)
+static int32_t count_suffix(const struct log_dir_listing *listing, const char *suffix)
 {
-    for (size_t i = 0; i < listing->count; i++) {
-        if (ends_with(listing->items[i].suffix, suffix))
-            return true;
-    }
-    return false;
+    int32_t count = 0;
+    for (size_t i = 0; i < listing->count; i++)
+        count += ends_with(listing->items[i].suffix, suffix);
+    return count;
 }
 
 static enum weir_status relist(struct weir_env *env, const char *dir,
@@ -256,17 +255,21 @@ static enum weir_status remove_orphans(struct weir_env *env, const char *dir,
 }
 
 enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir,
-                                   struct log_dir_listing *out, struct weir_detail *detail)
+                                   struct log_dir_listing *out,
+                                   struct weir_partition_log_recovery *recovery,
+                                   struct weir_detail *detail)
 {
     struct log_dir_listing listing = {0};
-    bool has_changed = false;
+    int32_t *leftovers = &recovery->leftover_files;
     enum weir_status status = weir_log_dir_list(env, dir, &listing, detail);
     if (status == WEIR_OK)
-        status = remove_unfinished(env, dir, &listing, &has_changed, detail);
-    if (status == WEIR_OK && has_changed)
+        status = remove_unfinished(env, dir, &listing, leftovers, detail);
+    if (status == WEIR_OK && *leftovers > 0)
         status = relist(env, dir, &listing, detail);
-    if (status == WEIR_OK && has_suffix(&listing, ".swap")) {
-        has_changed = true;
+    int32_t swaps = status == WEIR_OK ? count_suffix(&listing, ".swap") : 0;
+    if (swaps > 0) {
+        *leftovers += swaps;
+        recovery->finished_compaction = true;
         status = remove_replaced(env, dir, &listing, detail);
         if (status == WEIR_OK)
             status = rename_swaps(env, dir, &listing, detail);
@@ -278,7 +281,7 @@ enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir,
         status = remove_orphans(env, dir, &listing, &has_orphans, detail);
     if (status == WEIR_OK && has_orphans)
         status = relist(env, dir, &listing, detail);
-    if (status == WEIR_OK && (has_changed || has_orphans))
+    if (status == WEIR_OK && (*leftovers > 0 || has_orphans))
         status = weir_dir_sync(env, dir, detail);
     if (status != WEIR_OK) {
         weir_log_dir_listing_done(&listing);

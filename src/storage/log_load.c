@@ -4,7 +4,8 @@
  * Opening a log (reference A.6), in this order:
  *   1. finish what an interrupted compaction or deletion left (log_dir.c)
  *   2. open the segments; choose those that must be scanned: after an unclean stop all that reach
- * the recovery point, and always one whose indexes are missing or impossible
+ * the recovery point, after a clean one all that go on behind it (a clean stop leaves it at the
+ * log's end), and always one whose indexes are missing or impossible
  *   3. scan them in order, rebuilding indexes, epochs and producers; cut at the first bad batch,
  * drop what is behind it
  *   4. check the tail of the last segment, also after a clean stop
@@ -29,12 +30,17 @@ struct loader {
     uint8_t *buffer;
     int64_t producers_at; /* the producer state holds everything below this offset; -1: nothing */
     bool rebuild_epochs;
+    struct weir_epoch_entry new_epoch; /* seen in one batch, to be confirmed; epoch -1: none */
 };
 
+/* What was found so far stays in front: each repair is told, as far as there is room. */
 static void note(struct loader *loader, const struct weir_detail *why)
 {
-    if (loader->recovery->note.text[0] == '\0')
+    struct weir_detail told = loader->recovery->note;
+    if (told.text[0] == '\0')
         loader->recovery->note = *why;
+    else if (strstr(told.text, why->text) == NULL)
+        weir_detail_set(&loader->recovery->note, "%s; %s", told.text, why->text);
 }
 
 /* --- 2. --- */
@@ -110,6 +116,27 @@ static enum weir_status check_tail(struct loader *loader, struct weir_segment *s
     return WEIR_OK;
 }
 
+/* Trap 22.  What the last time entry says has to be true of the batch it points at: retention and
+ * look-ups by time go by it.  Brokers before 3.8 wrote the offset of a record inside the batch. */
+static enum weir_status check_last_time(struct weir_segment *segment,
+                                        const struct weir_time_index_entry *last,
+                                        struct weir_detail *detail)
+{
+    struct weir_batch_place place;
+    int64_t offset = segment->base_offset + last->relative_offset;
+    if (last->timestamp < 0)
+        return WEIR_OK;
+    enum weir_status status =
+        weir_segment_find(segment, offset, weir_segment_size(segment), &place, detail);
+    if (status == WEIR_NOT_FOUND ||
+        (status == WEIR_OK &&
+         (place.batch.base_offset > offset || place.batch.max_timestamp != last->timestamp))) {
+        weir_detail_set(detail, "%s.timeindex: the last entry does not fit the log", segment->path);
+        status = WEIR_CORRUPT;
+    }
+    return status;
+}
+
 /* Takes what the rest needs from the indexes of a segment that is not scanned.  A sealed one is
  * checked to its end here and its indexes are loaded again when somebody reads it; the last one's
  * turn comes in find_end. */
@@ -124,8 +151,9 @@ static enum weir_status check_indexes(struct loader *loader, struct weir_segment
         segment->max_timestamp = last.timestamp;
         segment->max_timestamp_offset = segment->base_offset + last.relative_offset;
     }
-    if (is_last)
-        return WEIR_OK;
+    status = check_last_time(segment, &last, detail);
+    if (is_last || status != WEIR_OK)
+        return status;
     int64_t end_offset;
     status = check_tail(loader, segment, &end_offset, detail);
     if (status == WEIR_OK && segment->max_timestamp > last.timestamp) {
@@ -140,6 +168,18 @@ static enum weir_status check_indexes(struct loader *loader, struct weir_segment
     return status;
 }
 
+/* The clean marker is believed as far as the recovery point goes: what lies behind was not there
+ * when the marker was written, so neither indexes nor snapshots know it. */
+static void note_behind_recovery_point(struct loader *loader, int64_t offset)
+{
+    struct weir_detail why;
+    weir_detail_set(&why,
+                    "the stop was clean, but the log goes on to offset %" PRId64
+                    " behind the recovery point %" PRId64,
+                    offset, loader->options->recovery_point);
+    note(loader, &why);
+}
+
 static enum weir_status choose_scans(struct loader *loader)
 {
     for (size_t i = 0; i < loader->count; i++) {
@@ -148,9 +188,12 @@ static enum weir_status choose_scans(struct loader *loader)
         bool reaches =
             is_last || loader->segments[i + 1]->base_offset > loader->options->recovery_point;
         struct weir_detail why = {{0}};
-        loader->needs_scan[i] = !loader->options->was_clean && reaches;
-        if (loader->needs_scan[i])
+        loader->needs_scan[i] = reaches && !(loader->options->was_clean && is_last);
+        if (loader->needs_scan[i]) {
+            if (loader->options->was_clean)
+                note_behind_recovery_point(loader, loader->segments[i + 1]->base_offset);
             continue;
+        }
         enum weir_status status = check_indexes(loader, segment, is_last, &why);
         if (status == WEIR_CORRUPT || status == WEIR_NOT_FOUND) {
             loader->needs_scan[i] = true;
@@ -173,9 +216,7 @@ static enum weir_status drop_segments_from(struct loader *loader, size_t from,
         loader->recovery->cut_bytes += weir_segment_size(loader->segments[i]);
         loader->recovery->dropped_segments++;
         if (status == WEIR_OK)
-            status = weir_log_discard_segment(loader->log, loader->segments[i],
-                                              weir_log_delete_due_ms(loader->log), detail);
-        weir_log_note_discarded(loader->log, loader->segments[i]);
+            status = weir_log_discard_segment(loader->log, loader->segments[i], detail);
         weir_segment_unref(loader->segments[i]);
         loader->segments[i] = NULL;
     }
@@ -185,18 +226,43 @@ static enum weir_status drop_segments_from(struct loader *loader, size_t from,
     return status == WEIR_OK ? weir_dir_sync(loader->log->env, loader->log->dir, detail) : status;
 }
 
+/* An epoch is not under the batch's checksum, but epochs never fall: a higher one that the next
+ * batch does not have, or exceed, was never one. */
+static enum weir_status learn_epoch(struct loader *loader, const struct weir_batch *batch)
+{
+    struct weir_epoch_cache *epochs = &loader->log->epochs;
+    enum weir_status status = WEIR_OK;
+    if (loader->new_epoch.epoch >= 0 && batch->partition_leader_epoch >= loader->new_epoch.epoch)
+        status = weir_epoch_cache_assign(epochs, loader->new_epoch.epoch,
+                                         loader->new_epoch.start_offset);
+    if (batch->partition_leader_epoch == loader->new_epoch.epoch)
+        return status;
+    loader->new_epoch.epoch = -1;
+    if (status == WEIR_OK && batch->partition_leader_epoch > weir_epoch_cache_latest(epochs))
+        loader->new_epoch = (struct weir_epoch_entry){.epoch = batch->partition_leader_epoch,
+                                                      .start_offset = batch->base_offset};
+    return status;
+}
+
+/* The last batch has nobody to confirm it. */
+static enum weir_status learn_last_epoch(struct loader *loader)
+{
+    struct weir_epoch_entry last = loader->new_epoch;
+    loader->new_epoch.epoch = -1;
+    return last.epoch < 0
+               ? WEIR_OK
+               : weir_epoch_cache_assign(&loader->log->epochs, last.epoch, last.start_offset);
+}
+
 static enum weir_status take_batch(struct loader *loader, struct weir_segment *segment,
                                    const struct weir_batch_place *place, struct weir_detail *detail)
 {
     struct weir_partition_log *log = loader->log;
     weir_segment_on_appended(segment, &place->batch, place->file_pos, place->size,
                              log->config.index_interval_bytes);
-    if (place->batch.partition_leader_epoch > weir_epoch_cache_latest(&log->epochs)) {
-        enum weir_status status = weir_epoch_cache_assign(
-            &log->epochs, place->batch.partition_leader_epoch, place->batch.base_offset);
-        if (status != WEIR_OK)
-            return status;
-    }
+    enum weir_status status = learn_epoch(loader, &place->batch);
+    if (status != WEIR_OK)
+        return status;
     return weir_log_replay_batch(log, segment, place, true, detail);
 }
 
@@ -248,6 +314,18 @@ static bool has_hole_behind(const struct loader *loader, size_t index, int64_t n
     return next_base > loader->options->recovery_point && next_base > next_offset;
 }
 
+/* From the first count segments. */
+static enum weir_status rebuild_producers(struct loader *loader, size_t count, int64_t up_to_offset,
+                                          struct weir_detail *detail)
+{
+    struct weir_detail bad_snapshot = {{0}};
+    enum weir_status status = weir_log_rebuild_producers(loader->log, loader->segments, count,
+                                                         up_to_offset, &bad_snapshot, detail);
+    if (bad_snapshot.text[0] != '\0')
+        note(loader, &bad_snapshot);
+    return status;
+}
+
 static enum weir_status recover_segment(struct loader *loader, size_t index,
                                         struct weir_detail *detail)
 {
@@ -256,8 +334,7 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
     struct weir_detail why = {{0}};
     enum weir_status status = WEIR_OK;
     if (loader->producers_at != segment->base_offset)
-        status =
-            weir_log_rebuild_producers(log, loader->segments, index, segment->base_offset, detail);
+        status = rebuild_producers(loader, index, segment->base_offset, detail);
     if (status != WEIR_OK)
         return status;
     uint64_t size = weir_segment_size(segment);
@@ -273,6 +350,7 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
         /* Later segments first, and all of it durably: else the next power loss could bring the old
          * end back behind what is appended now. */
         status = drop_segments_from(loader, index + 1, detail);
+        weir_segment_note_cut(segment, cut_at);
         if (status == WEIR_OK)
             status = weir_segment_truncate_file(segment, cut_at, detail);
         if (status == WEIR_OK)
@@ -316,10 +394,15 @@ static enum weir_status find_end(struct loader *loader, int64_t *out_end_offset,
     struct weir_detail why = {{0}};
     if (!loader->needs_scan[last]) {
         enum weir_status status = check_tail(loader, loader->segments[last], out_end_offset, &why);
-        if (status != WEIR_CORRUPT)
+        bool is_behind = status == WEIR_OK && loader->options->was_clean &&
+                         *out_end_offset > loader->options->recovery_point;
+        if (status != WEIR_CORRUPT && !is_behind)
             return status;
         loader->recovery->rebuilt_indexes++;
-        note(loader, &why);
+        if (is_behind)
+            note_behind_recovery_point(loader, *out_end_offset);
+        else
+            note(loader, &why);
         status = recover_segment(loader, last, detail);
         if (status != WEIR_OK)
             return status;
@@ -357,25 +440,33 @@ static enum weir_status rebuild_epochs(struct loader *loader, struct weir_detail
 {
     struct weir_epoch_cache *epochs = &loader->log->epochs;
     weir_epoch_cache_clear(epochs);
+    enum weir_status status;
+    loader->new_epoch.epoch = -1;
     for (size_t i = 0; i < loader->count; i++) {
         struct weir_segment_scan scan;
         struct weir_batch_place place;
-        enum weir_status status;
         weir_segment_scan_init(&scan, loader->segments[i], 0,
                                weir_segment_size(loader->segments[i]), loader->buffer, SCAN_BYTES);
-        while ((status = weir_segment_scan_next(&scan, false, &place, detail)) == WEIR_OK) {
-            if (place.batch.partition_leader_epoch <= weir_epoch_cache_latest(epochs))
-                continue;
-            status = weir_epoch_cache_assign(epochs, place.batch.partition_leader_epoch,
-                                             place.batch.base_offset);
+        while ((status = weir_segment_scan_next(&scan, true, &place, detail)) == WEIR_OK) {
+            status = learn_epoch(loader, &place.batch);
             if (status != WEIR_OK)
                 return status;
         }
-        if (status != WEIR_NOT_FOUND)
+        /* A damaged batch hides what is behind it up to the next segment. */
+        if (status != WEIR_NOT_FOUND && status != WEIR_CORRUPT)
             return status;
     }
-    if (epochs->count > 0)
-        epochs->is_stale = true; /* that walk is not for every start */
+    status = learn_last_epoch(loader);
+    if (status != WEIR_OK)
+        return status;
+    if (epochs->count == 0)
+        return WEIR_OK;
+    epochs->is_stale = true; /* that walk is not for every start */
+    if (loader->options->was_clean) {
+        struct weir_detail why;
+        weir_detail_set(&why, "leader-epoch-checkpoint was rebuilt from the batches");
+        note(loader, &why);
+    }
     return WEIR_OK;
 }
 
@@ -404,6 +495,8 @@ static enum weir_status load_segments(struct loader *loader, int64_t *out_end_of
         if (loader->needs_scan[i])
             status = recover_segment(loader, i, detail);
     }
+    if (status == WEIR_OK)
+        status = learn_last_epoch(loader);
     if (status == WEIR_OK && loader->count > 0)
         status = find_end(loader, out_end_offset, detail);
     if (status == WEIR_OK && loader->count > 0 && *out_end_offset < log_start) {
@@ -428,20 +521,69 @@ static int64_t within(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
+/* Trap 9.  What DeleteRecords cut off inside a segment is told by the checkpoint of log start
+ * offsets.  It moved the first leader epoch's start, too: when a batch before that start is of the
+ * very same epoch, nothing else can have done it.  Only after a clean stop, for otherwise the
+ * epochs may be older than a truncation, and only without that checkpoint, which else is right. */
+static enum weir_status start_from_epochs(struct loader *loader, int64_t end_offset,
+                                          int64_t *io_log_start, struct weir_detail *detail)
+{
+    const struct weir_epoch_cache *epochs = &loader->log->epochs;
+    struct weir_batch_place place;
+    int64_t start = epochs->count > 0 ? epochs->items[0].start_offset : -1;
+    if (!loader->options->log_start_is_unknown || start <= *io_log_start || start > end_offset)
+        return WEIR_OK;
+    size_t i = loader->count - 1;
+    while (loader->segments[i]->base_offset >= start)
+        i--; /* ends: the first segment begins at or before the log start */
+    struct weir_segment *segment = loader->segments[i];
+    enum weir_status status =
+        weir_segment_find(segment, start - 1, weir_segment_size(segment), &place, detail);
+    if (status == WEIR_NOT_FOUND || status == WEIR_CORRUPT)
+        return WEIR_OK; /* nothing is there, or nothing that proves it */
+    if (status != WEIR_OK || place.batch.base_offset >= start ||
+        place.batch.partition_leader_epoch != epochs->items[0].epoch)
+        return status;
+    struct weir_detail why;
+    weir_detail_set(&why,
+                    "the log start offset was taken as %" PRId64 " and is, by the first leader "
+                    "epoch, %" PRId64,
+                    *io_log_start, start);
+    note(loader, &why);
+    *io_log_start = start;
+    return WEIR_OK;
+}
+
+/* Trap 3.  Whoever stops cleanly leaves a snapshot in a log that has records. */
+static void note_missing_snapshot(struct loader *loader, int64_t end_offset)
+{
+    struct weir_detail why;
+    if (!loader->options->was_clean || loader->log->snapshot_offset >= 0 ||
+        end_offset == loader->segments[0]->base_offset)
+        return;
+    weir_detail_set(&why,
+                    "no producer snapshot is there, the producers were read from the batches");
+    note(loader, &why);
+}
+
 static enum weir_status finish(struct loader *loader, int64_t end_offset,
                                struct weir_detail *detail)
 {
     struct weir_partition_log *log = loader->log;
     int64_t log_start =
         within(loader->options->log_start_offset, loader->segments[0]->base_offset, end_offset);
-    enum weir_status status = loader->rebuild_epochs ? rebuild_epochs(loader, detail) : WEIR_OK;
+    enum weir_status status = loader->rebuild_epochs
+                                  ? rebuild_epochs(loader, detail)
+                                  : start_from_epochs(loader, end_offset, &log_start, detail);
     if (status != WEIR_OK)
         return status;
     weir_epoch_cache_truncate_from_end(&log->epochs, end_offset);
     weir_epoch_cache_truncate_from_start(&log->epochs, log_start);
-    if (loader->producers_at != end_offset)
-        status =
-            weir_log_rebuild_producers(log, loader->segments, loader->count, end_offset, detail);
+    if (loader->producers_at != end_offset) {
+        status = rebuild_producers(loader, loader->count, end_offset, detail);
+        if (status == WEIR_OK)
+            note_missing_snapshot(loader, end_offset);
+    }
     if (status != WEIR_OK)
         return status;
     log->recovery_point = within(loader->options->recovery_point, 0, end_offset);
@@ -465,14 +607,17 @@ enum weir_status weir_log_load(struct weir_partition_log *log,
                                struct weir_partition_log_recovery *recovery,
                                struct weir_detail *detail)
 {
-    struct loader loader = {
-        .log = log, .options = options, .recovery = recovery, .producers_at = -1};
+    struct loader loader = {.log = log,
+                            .options = options,
+                            .recovery = recovery,
+                            .producers_at = -1,
+                            .new_epoch.epoch = -1};
     struct log_dir_listing listing = {0};
     int64_t end_offset = 0;
     loader.buffer = weir_malloc(SCAN_BYTES);
     enum weir_status status = loader.buffer == NULL ? WEIR_NO_MEMORY : WEIR_OK;
     if (status == WEIR_OK)
-        status = weir_log_dir_tidy(log->env, log->dir, &listing, detail);
+        status = weir_log_dir_tidy(log->env, log->dir, &listing, recovery, detail);
     if (status == WEIR_OK)
         status = read_epochs(&loader, detail);
     if (status == WEIR_OK)

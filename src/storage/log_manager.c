@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+enum { FAULTS_SAID_EACH_SECOND = 10 };
+
 /* --- Opening directories. --- */
 
 static enum weir_status lock_dir(struct log_dir *dir, struct weir_detail *detail)
@@ -262,6 +264,22 @@ static void on_log_truncated(void *context, struct weir_partition_log *log)
         weir_log_manager_dir_failed(dir, &detail);
 }
 
+void weir_log_manager_on_fault(void *context, struct weir_partition_log *log,
+                               const struct weir_detail *fault)
+{
+    struct log_dir *dir = context;
+    const struct weir_topic_partition *key = weir_partition_log_key(log);
+    int64_t second = weir_env_monotonic_ms(dir->manager->env) / 1000;
+    /* Two threads at the turn of a second may say a line more or less. */
+    if (atomic_exchange_explicit(&dir->fault_second, second, memory_order_relaxed) != second)
+        atomic_store_explicit(&dir->faults_said, 0, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&dir->faults_said, 1, memory_order_relaxed) >=
+        FAULTS_SAID_EACH_SECOND)
+        return;
+    WEIR_LOG_WARN(dir->manager->log, "log_damage_found", WEIR_STR("topic", key->topic),
+                  WEIR_I64("partition", key->partition), WEIR_STR("what", fault->text));
+}
+
 static void fail_logs_of(struct weir_log_manager *manager, size_t dir_index,
                          const struct weir_detail *why)
 {
@@ -302,6 +320,7 @@ weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
     options.cache = manager->cache;
     options.on_failure = on_log_failure;
     options.on_truncated = on_log_truncated;
+    options.on_fault = weir_log_manager_on_fault;
     options.context = &manager->dirs[dir_index];
     return options;
 }

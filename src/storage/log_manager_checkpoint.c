@@ -108,23 +108,64 @@ enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *mana
     return status;
 }
 
+/* Whoever stops cleanly leaves all of them, with a count of 0 at least - but for the cleaner's. */
+static bool is_missing(struct weir_log_manager *manager, size_t dir_index,
+                       enum checkpoint_kind kind, const char *path)
+{
+    struct weir_file_info info;
+    if (!manager->dirs[dir_index].was_clean || kind == CHECKPOINT_CLEANER)
+        return false;
+    enum weir_status status = weir_path_info(manager->env, path, &info, NULL);
+    return status == WEIR_NOT_FOUND || (status == WEIR_OK && info.size_bytes == 0);
+}
+
+static void tell_missing(struct weir_log_manager *manager, enum checkpoint_kind kind,
+                         const char *path)
+{
+    const char *next = NULL;
+    switch (kind) {
+    case CHECKPOINT_RECOVERY_POINT:
+        next = "the logs are scanned from their beginning";
+        break;
+    case CHECKPOINT_LOG_START:
+        next = "the leader epochs tell where logs begin; where they do not, deleted records are "
+               "readable again";
+        break;
+    case CHECKPOINT_HIGH_WATERMARK:
+        next = "the leaders of the partitions find what is replicated";
+        break;
+    case CHECKPOINT_CLEANER:
+    case CHECKPOINT_KIND_COUNT:
+        return;
+    }
+    WEIR_LOG_WARN(manager->log, "checkpoint_missing", WEIR_STR("path", path),
+                  WEIR_STR("next", next));
+}
+
 enum weir_status weir_log_manager_read_checkpoint(struct weir_log_manager *manager,
                                                   size_t dir_index, enum checkpoint_kind kind,
-                                                  struct weir_offset_checkpoint *out)
+                                                  struct weir_offset_checkpoint *out,
+                                                  bool *out_is_lost)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_detail detail = {{0}};
     path_of(manager, dir_index, kind, path);
+    bool is_lost = is_missing(manager, dir_index, kind, path);
+    if (is_lost)
+        tell_missing(manager, kind, path);
     enum weir_status status = weir_offset_checkpoint_read(manager->env, path, out, &detail);
     if (status == WEIR_CORRUPT) {
         /* Less knowledge, never wrong knowledge: recovery begins at 0, the log at its first
          * segment. */
         WEIR_LOG_WARN(manager->log, "checkpoint_ignored", WEIR_STR("path", path),
                       WEIR_STR("why", detail.text));
-        return WEIR_OK;
-    }
-    if (status == WEIR_OK)
+        is_lost = manager->dirs[dir_index].was_clean;
+        status = WEIR_OK;
+    } else if (status == WEIR_OK) {
         weir_offset_checkpoint_sort(out);
+    }
+    if (out_is_lost != NULL)
+        *out_is_lost = is_lost;
     return status;
 }
 
@@ -186,16 +227,59 @@ static void log_failure(struct weir_log_manager *manager, struct weir_partition_
                   WEIR_STR("status", weir_status_name(status)), WEIR_STR("why", detail->text));
 }
 
+/* Trap 13.  Retention goes by what the producers wrote into the records, so a topic may lose all it
+ * was just given; nobody should have to guess why. */
+static void tell_expired(struct weir_log_manager *manager, struct weir_partition_log *log,
+                         const struct weir_segment_info *before, size_t count,
+                         const struct weir_log_retention_result *result)
+{
+    const struct weir_topic_partition *key = weir_partition_log_key(log);
+    struct weir_log_config config;
+    int64_t newest = WEIR_BATCH_NO_TIMESTAMP;
+    size_t deleted = (size_t)result->deleted_segments;
+    size_t expired = 0;
+    weir_partition_log_config(log, &config);
+    int64_t now_ms = weir_env_wall_ms(manager->env);
+    for (; expired < deleted && expired < count; expired++) {
+        int64_t timestamp = before[expired].max_timestamp;
+        if (!config.cleanup_delete || config.retention_ms < 0 || timestamp < 0 ||
+            now_ms - timestamp <= config.retention_ms)
+            break; /* it went for another reason */
+        newest = timestamp > newest ? timestamp : newest;
+    }
+    if (expired == 0)
+        return;
+    int64_t end = expired < count ? before[expired].base_offset : result->log_start_offset;
+    WEIR_LOG_INFO(manager->log, "log_expired", WEIR_STR("topic", key->topic),
+                  WEIR_I64("partition", key->partition), WEIR_I64("segments", (int64_t)expired),
+                  WEIR_I64("records", end - before[0].base_offset),
+                  WEIR_I64("newest_timestamp", newest),
+                  WEIR_I64("retention_ms", config.retention_ms),
+                  WEIR_I64("log_start_offset", result->log_start_offset),
+                  WEIR_STR("why", config.log_append_time
+                                      ? "older than retention.ms by the time of their append"
+                                      : "older than retention.ms by the timestamps their "
+                                        "producers gave them (CreateTime)"));
+}
+
 static void retain_one(struct weir_log_manager *manager, struct weir_partition_log *log,
                        void *context)
 {
     struct weir_log_retention_result *sum = context;
     struct weir_log_retention_result result = {0};
     struct weir_detail detail = {{0}};
+    struct weir_segment_info *before = NULL;
+    size_t count = 0;
+    /* Without memory the deletion is not told in detail. */
+    if (weir_partition_log_segments(log, &before, &count) != WEIR_OK)
+        count = 0;
     enum weir_status status = weir_partition_log_retain(log, &result, &detail);
     log_failure(manager, log, "retention_failed", status, &detail);
     sum->deleted_segments += result.deleted_segments;
     sum->deleted_bytes += result.deleted_bytes;
+    if (result.deleted_segments > 0)
+        tell_expired(manager, log, before, count, &result);
+    weir_free(before);
 }
 
 void weir_log_manager_retain_all(struct weir_log_manager *manager,

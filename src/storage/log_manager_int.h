@@ -32,6 +32,9 @@ struct log_dir {
     bool is_loaded;                         /* all its logs; only then may it be called clean */
     bool is_writing[CHECKPOINT_KIND_COUNT]; /* under the manager's lock */
     int64_t previous_broker_epoch;
+    /* Lines about damaged files: so many were said in this second. */
+    _Atomic int64_t fault_second;
+    atomic_int faults_said;
 };
 
 /* One partition in the table. */
@@ -73,6 +76,9 @@ struct weir_partition_log_options
 weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
                              const struct weir_topic_partition *key,
                              const struct weir_log_config *config);
+/* A log's on_fault: one line, at most so many a second. */
+void weir_log_manager_on_fault(void *context, struct weir_partition_log *log,
+                               const struct weir_detail *fault);
 /* Takes the directory offline after a failure of its own files (not with a log's lock held). */
 void weir_log_manager_dir_failed(struct log_dir *dir, const struct weir_detail *detail);
 
@@ -81,7 +87,9 @@ void weir_log_manager_dir_failed(struct log_dir *dir, const struct weir_detail *
 enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *manager,
                                                    size_t dir_index, enum checkpoint_kind kind,
                                                    struct weir_detail *detail);
-/* A damaged or missing one reads as empty. */
+/* A damaged or missing one reads as empty.  Told, and *out_is_lost (may be NULL) true, when it
+ * cannot be so after a clean stop. */
 enum weir_status weir_log_manager_read_checkpoint(struct weir_log_manager *manager,
                                                   size_t dir_index, enum checkpoint_kind kind,
-                                                  struct weir_offset_checkpoint *out);
+                                                  struct weir_offset_checkpoint *out,
+                                                  bool *out_is_lost);

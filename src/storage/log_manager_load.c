@@ -31,6 +31,7 @@ struct dir_load {
     size_t index;
     struct weir_offset_checkpoint recovery_points;
     struct weir_offset_checkpoint log_starts;
+    bool log_starts_are_lost; /* though the stop was clean */
     struct weir_offset_checkpoint high_watermarks;
     struct weir_offset_checkpoint cleaned;
     char **names;
@@ -82,6 +83,13 @@ static void tell_recovery(struct load_task *task, struct weir_partition_log *log
     atomic_fetch_add_explicit(&load->cut_bytes, recovery->cut_bytes, memory_order_relaxed);
     if (recovery->was_recovered)
         atomic_fetch_add_explicit(&load->recovered, 1, memory_order_relaxed);
+    if (recovery->leftover_files > 0)
+        WEIR_LOG_INFO(load->manager->log, "log_leftovers", WEIR_STR("dir", task->path),
+                      WEIR_I64("files", recovery->leftover_files),
+                      WEIR_STR("what", recovery->finished_compaction
+                                           ? "an interrupted compaction was finished"
+                                           : "files of a deletion or an interrupted compaction "
+                                             "were removed"));
     if (recovery->note.text[0] != '\0')
         WEIR_LOG_WARN(load->manager->log, "log_repaired", WEIR_STR("dir", task->path),
                       WEIR_I64("cut_bytes", recovery->cut_bytes),
@@ -101,6 +109,7 @@ static enum weir_status open_partition(struct load_task *task, struct weir_detai
     options.dir = task->path;
     options.recovery_point = lookup(&dir->recovery_points, &task->key);
     options.log_start_offset = lookup(&dir->log_starts, &task->key);
+    options.log_start_is_unknown = dir->log_starts_are_lost;
     options.high_watermark = lookup(&dir->high_watermarks, &task->key);
     options.was_clean = manager->dirs[dir->index].was_clean;
     struct weir_partition_log_recovery recovery;
@@ -231,16 +240,16 @@ static enum weir_status begin_dir(struct dir_load *dir, struct weir_detail *deta
         weir_dir_list(manager->env, manager->dirs[dir->index].path, on_name, dir, detail);
     if (status == WEIR_OK)
         status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_RECOVERY_POINT,
-                                                  &dir->recovery_points);
+                                                  &dir->recovery_points, NULL);
     if (status == WEIR_OK)
         status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_LOG_START,
-                                                  &dir->log_starts);
+                                                  &dir->log_starts, &dir->log_starts_are_lost);
     if (status == WEIR_OK)
         status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_HIGH_WATERMARK,
-                                                  &dir->high_watermarks);
+                                                  &dir->high_watermarks, NULL);
     if (status == WEIR_OK)
         status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_CLEANER,
-                                                  &dir->cleaned);
+                                                  &dir->cleaned, NULL);
     return status;
 }
 

@@ -76,7 +76,8 @@ enum weir_status weir_log_replay_batch(struct weir_partition_log *log, struct we
 
 /* Loads the newest good snapshot at or below the offset; -1 when there is none. */
 static enum weir_status load_newest(struct weir_partition_log *log, int64_t up_to_offset,
-                                    int64_t *out_offset, struct weir_detail *detail)
+                                    struct weir_detail *bad_snapshot, int64_t *out_offset,
+                                    struct weir_detail *detail)
 {
     struct log_dir_listing listing;
     enum weir_status status = weir_log_dir_list(log->env, log->dir, &listing, detail);
@@ -95,8 +96,11 @@ static enum weir_status load_newest(struct weir_partition_log *log, int64_t up_t
                                           log->config.producer_id_expiration_ms, detail);
         if (status == WEIR_OK)
             *out_offset = entry->offset;
-        else if (status == WEIR_CORRUPT)
+        else if (status == WEIR_CORRUPT) {
+            if (bad_snapshot != NULL)
+                *bad_snapshot = *detail;
             status = weir_path_remove(log->env, path, detail);
+        }
         if (status != WEIR_OK)
             break;
     }
@@ -133,11 +137,12 @@ static enum weir_status replay_segment(struct weir_partition_log *log, struct we
 
 enum weir_status weir_log_rebuild_producers(struct weir_partition_log *log,
                                             struct weir_segment *const *segments, size_t count,
-                                            int64_t up_to_offset, struct weir_detail *detail)
+                                            int64_t up_to_offset, struct weir_detail *bad_snapshot,
+                                            struct weir_detail *detail)
 {
     int64_t from = -1;
     weir_producer_state_clear(log->producers);
-    enum weir_status status = load_newest(log, up_to_offset, &from, detail);
+    enum weir_status status = load_newest(log, up_to_offset, bad_snapshot, &from, detail);
     if (status != WEIR_OK)
         return status;
     int64_t first_base = count > 0 ? segments[0]->base_offset : up_to_offset;

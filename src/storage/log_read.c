@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Reading: a view is taken once, and everything after that needs no lock of the log. */
+/* Reading: a view is taken once, and everything after that needs no lock of the log.  What this
+ * process did not write is verified before it is shown (log_verify.c). */
 
 #include "log_int.h"
 
@@ -31,13 +32,6 @@ static size_t find_segment(const struct log_view *view, int64_t offset)
     return low;
 }
 
-static uint64_t readable_size(const struct published *now, size_t segment_index)
-{
-    return segment_index + 1 == now->view->count
-               ? now->end_pos
-               : weir_segment_size(now->view->segments[segment_index]);
-}
-
 static int64_t upper_offset(const struct published *now, enum weir_log_read_limit limit)
 {
     switch (limit) {
@@ -59,24 +53,24 @@ static enum weir_status find_first(struct reader *reader, struct weir_detail *de
     reader->segment_index = find_segment(view, reader->options->offset);
     enum weir_status status = WEIR_NOT_FOUND;
     while (status == WEIR_NOT_FOUND && reader->segment_index < view->count) {
-        status = weir_segment_find(view->segments[reader->segment_index], reader->options->offset,
-                                   readable_size(&reader->now, reader->segment_index),
-                                   &reader->first, detail);
+        uint64_t good_pos;
+        status = weir_log_locate(reader->log, &reader->now, reader->segment_index,
+                                 reader->options->offset, &reader->first, &good_pos, detail);
         if (status == WEIR_NOT_FOUND)
             reader->segment_index++;
     }
     return status;
 }
 
-/* Where the bytes end that may be shown. */
-static enum weir_status find_end_pos(struct reader *reader, uint64_t *out,
-                                     struct weir_detail *detail)
+/* Where the bytes end that may be shown, as far as limits go. */
+static enum weir_status find_limit_pos(struct reader *reader, uint64_t *out,
+                                       struct weir_detail *detail)
 {
     const struct published *now = &reader->now;
     size_t index = reader->segment_index;
-    struct weir_segment *segment = now->view->segments[index];
+    const struct weir_segment *segment = now->view->segments[index];
     bool is_last = index + 1 == now->view->count;
-    uint64_t size = readable_size(now, index);
+    uint64_t size = weir_log_readable_size(now, index);
     bool is_unlimited = is_last
                             ? reader->upper_offset >= now->offsets.log_end_offset
                             : reader->upper_offset >= now->view->segments[index + 1]->base_offset;
@@ -90,12 +84,43 @@ static enum weir_status find_end_pos(struct reader *reader, uint64_t *out,
         return WEIR_OK;
     }
     struct weir_batch_place place;
+    uint64_t good_pos = 0;
     enum weir_status status =
-        weir_segment_find(segment, reader->upper_offset, size, &place, detail);
+        weir_log_locate(reader->log, now, index, reader->upper_offset, &place, &good_pos, detail);
+    if (status == WEIR_CORRUPT) {
+        /* Nothing at or behind the limit lies before the bad batch. */
+        weir_log_tell_fault(reader->log, detail);
+        *out = good_pos;
+        return WEIR_OK;
+    }
     if (status != WEIR_OK && status != WEIR_NOT_FOUND)
         return status;
     *out = status == WEIR_NOT_FOUND ? size : place.file_pos;
     return WEIR_OK;
+}
+
+/* Lets the range end before the first batch in it that is not what it should be. */
+static enum weir_status keep_good(struct reader *reader, struct weir_log_read *out,
+                                  struct weir_detail *detail)
+{
+    uint64_t good_pos = 0;
+    struct log_verify_options options = {
+        .segment = reader->now.view->segments[reader->segment_index],
+        .from_pos = reader->first.file_pos,
+        .until_pos = out->range.file_pos + out->range.size,
+        .size_bytes = weir_log_readable_size(&reader->now, reader->segment_index),
+        .end_offset = weir_log_segment_end(&reader->now, reader->segment_index),
+    };
+    struct weir_detail why = {{0}};
+    enum weir_status status = weir_log_verify(reader->log, &options, &good_pos, &why);
+    if (status == WEIR_CORRUPT && good_pos > out->range.file_pos) {
+        weir_log_tell_fault(reader->log, &why);
+        out->range.size = (size_t)(good_pos - out->range.file_pos);
+        return WEIR_OK;
+    }
+    if (status != WEIR_OK)
+        *detail = why;
+    return status;
 }
 
 /* --- Aborted transactions. --- */
@@ -129,18 +154,24 @@ static enum weir_status collect_from_segment(struct weir_segment *segment, int64
         }
         *out_is_complete = txn->last_stable_offset >= to;
     }
+    /* What was open where the segment ends may have been aborted later; nothing else. */
+    *out_is_complete = *out_is_complete || segment->open_txn_at_end >= to;
     weir_lock_release(&segment->lock);
     return status;
 }
 
-static enum weir_status collect_aborted(const struct log_view *view, size_t first_segment,
-                                        int64_t from, int64_t to, struct aborted_list *list,
-                                        struct weir_detail *detail)
+static enum weir_status collect_aborted(struct weir_partition_log *log, const struct published *now,
+                                        size_t first_segment, int64_t from, int64_t to,
+                                        struct aborted_list *list, struct weir_detail *detail)
 {
+    const struct log_view *view = now->view;
     bool is_complete = false;
     enum weir_status status = WEIR_OK;
-    for (size_t i = first_segment; i < view->count && status == WEIR_OK && !is_complete; i++)
-        status = collect_from_segment(view->segments[i], from, to, list, &is_complete, detail);
+    for (size_t i = first_segment; i < view->count && status == WEIR_OK && !is_complete; i++) {
+        status = weir_log_verify_txns(log, now, i, detail);
+        if (status == WEIR_OK)
+            status = collect_from_segment(view->segments[i], from, to, list, &is_complete, detail);
+    }
     if (status != WEIR_OK) {
         weir_free(list->items);
         memset(list, 0, sizeof(*list));
@@ -149,28 +180,55 @@ static enum weir_status collect_aborted(const struct log_view *view, size_t firs
 }
 
 /* An offset behind everything in the range: from the index, else the next segment, else the end. */
-static int64_t offset_behind(const struct reader *reader, uint64_t end_pos)
+static enum weir_status offset_behind(const struct reader *reader, uint64_t end_pos, int64_t *out,
+                                      struct weir_detail *detail)
 {
     struct weir_segment *segment = reader->now.view->segments[reader->segment_index];
-    struct weir_offset_index_entry entry;
-    weir_lock_take(&segment->lock);
-    bool has_entry =
-        weir_offset_index_at_or_after(&segment->offset_index, (int64_t)end_pos, &entry);
-    weir_lock_release(&segment->lock);
-    if (has_entry)
-        return segment->base_offset + entry.relative_offset;
-    if (reader->segment_index + 1 < reader->now.view->count)
-        return reader->now.view->segments[reader->segment_index + 1]->base_offset;
-    return reader->now.offsets.log_end_offset;
+    uint64_t size = weir_log_readable_size(&reader->now, reader->segment_index);
+    *out = weir_log_segment_end(&reader->now, reader->segment_index);
+    if (*out < 0)
+        *out = reader->now.offsets.log_end_offset;
+    for (;;) {
+        struct weir_offset_index_entry entry;
+        struct weir_batch_place place;
+        enum weir_status status = weir_segment_lock_indexes(segment, detail);
+        if (status != WEIR_OK)
+            return status;
+        bool has_entry =
+            weir_offset_index_at_or_after(&segment->offset_index, (int64_t)end_pos, &entry);
+        weir_lock_release(&segment->lock);
+        if (!has_entry || (uint64_t)entry.file_pos >= size)
+            return WEIR_OK;
+        int64_t offset = segment->base_offset + entry.relative_offset;
+        status = weir_segment_find(segment, offset, size, &place, detail);
+        if (status == WEIR_OK && place.file_pos == (uint64_t)entry.file_pos) {
+            *out = offset;
+            return WEIR_OK;
+        }
+        if (status != WEIR_OK && status != WEIR_CORRUPT && status != WEIR_NOT_FOUND)
+            return status;
+        /* That look-up has dropped the entry if its place is not what it says. */
+        weir_lock_take(&segment->lock);
+        weir_offset_index_drop(&segment->offset_index, entry);
+        weir_lock_release(&segment->lock);
+    }
 }
 
 static enum weir_status add_aborted(const struct reader *reader, struct weir_log_read *out,
                                     struct weir_detail *detail)
 {
     struct aborted_list list = {0};
-    int64_t to = offset_behind(reader, out->range.file_pos + out->range.size);
-    enum weir_status status = collect_aborted(reader->now.view, reader->segment_index,
-                                              reader->options->offset, to, &list, detail);
+    const struct weir_segment *segment = reader->now.view->segments[reader->segment_index];
+    /* The range was verified, or written here, so this is known of it. */
+    if (!atomic_load_explicit(&segment->has_txn_batches, memory_order_relaxed))
+        return WEIR_OK;
+    int64_t to = 0;
+    enum weir_status status =
+        offset_behind(reader, out->range.file_pos + out->range.size, &to, detail);
+    if (status != WEIR_OK)
+        return status;
+    status = collect_aborted(reader->log, &reader->now, reader->segment_index,
+                             reader->options->offset, to, &list, detail);
     out->aborted = list.items;
     out->aborted_count = list.count;
     return status;
@@ -184,7 +242,7 @@ enum weir_status weir_partition_log_aborted_txns(struct weir_partition_log *log,
     struct published now;
     struct aborted_list list = {0};
     weir_log_take(log, &now);
-    enum weir_status status = collect_aborted(now.view, find_segment(now.view, from_offset),
+    enum weir_status status = collect_aborted(log, &now, find_segment(now.view, from_offset),
                                               from_offset, to_offset, &list, detail);
     weir_log_view_unref(now.view);
     if (status == WEIR_OK) {
@@ -211,7 +269,7 @@ static enum weir_status read_at(struct reader *reader, struct weir_log_read *out
     if (status == WEIR_NOT_FOUND)
         return WEIR_OK; /* nothing but gaps up to the end */
     if (status == WEIR_OK)
-        status = find_end_pos(reader, &end_pos, detail);
+        status = find_limit_pos(reader, &end_pos, detail);
     if (status != WEIR_OK || reader->first.file_pos >= end_pos)
         return status;
     size_t size_max = options->bytes_max;
@@ -231,7 +289,9 @@ static enum weir_status read_at(struct reader *reader, struct weir_log_read *out
         return status;
     out->range.owner = weir_segment_ref(segment); /* P6 */
     out->range.release = release_segment;
-    return options->with_aborted_txns ? add_aborted(reader, out, detail) : WEIR_OK;
+    status = keep_good(reader, out, detail);
+    return status == WEIR_OK && options->with_aborted_txns ? add_aborted(reader, out, detail)
+                                                           : status;
 }
 
 enum weir_status weir_partition_log_read(struct weir_partition_log *log,
@@ -255,6 +315,8 @@ enum weir_status weir_partition_log_read(struct weir_partition_log *log,
         status = read_at(&reader, &read, detail);
     }
     weir_log_view_unref(reader.now.view);
+    if (status == WEIR_CORRUPT)
+        weir_log_tell_fault(log, detail);
     if (status != WEIR_OK) {
         weir_log_read_done(&read);
         return status;

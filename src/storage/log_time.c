@@ -48,65 +48,132 @@ static enum weir_status find_in_batch(struct weir_segment *segment,
     return status;
 }
 
-static enum weir_status find_in_segment(struct weir_segment *segment, uint64_t size,
-                                        const struct time_query *query,
-                                        struct weir_offset_and_time *out,
-                                        struct weir_detail *detail)
+/* Where to begin: the time index leads to an offset, that to a place.  A time index entry is good
+ * when the batch it names has its time; others are dropped, which only makes the walk longer. */
+static enum weir_status find_begin(struct weir_segment *segment, uint64_t size,
+                                   const struct time_query *query, uint64_t *out_pos,
+                                   bool *out_has_unfit, struct weir_detail *detail)
 {
+    for (;;) {
+        struct weir_batch_place place;
+        enum weir_status status = weir_segment_lock_indexes(segment, detail);
+        if (status != WEIR_OK)
+            return status;
+        /* For an exact look-up begin before the entry that has it. */
+        struct weir_time_index_entry entry = weir_time_index_floor(
+            &segment->time_index, query->is_exact ? query->timestamp - 1 : query->timestamp);
+        weir_lock_release(&segment->lock);
+        int64_t offset = segment->base_offset + entry.relative_offset;
+        if (entry.timestamp >= 0) {
+            status = weir_segment_find(segment, offset, size, &place, detail);
+            if (status != WEIR_OK && status != WEIR_NOT_FOUND && status != WEIR_CORRUPT)
+                return status;
+            if (status != WEIR_OK || place.batch.max_timestamp != entry.timestamp) {
+                *out_has_unfit = true;
+                weir_lock_take(&segment->lock); /* nothing if they left memory */
+                weir_time_index_drop(&segment->time_index, entry);
+                weir_lock_release(&segment->lock);
+                continue;
+            }
+        }
+        if (offset < query->from_offset)
+            offset = query->from_offset;
+        status = weir_segment_find_from(segment, offset, size, out_pos, &place, detail);
+        return status == WEIR_NOT_FOUND || status == WEIR_CORRUPT ? WEIR_OK : status;
+    }
+}
+
+/* The walk over headers, each candidate verified with all that was passed on the way. */
+static enum weir_status walk(struct weir_partition_log *log, const struct published *now,
+                             size_t index, uint64_t from_pos, const struct time_query *query,
+                             struct weir_offset_and_time *out, struct weir_detail *detail)
+{
+    struct weir_segment_scan scan;
+    struct weir_batch_place place;
+    struct log_verify_options verify = {
+        .segment = now->view->segments[index],
+        .from_pos = from_pos,
+        .size_bytes = weir_log_readable_size(now, index),
+        .end_offset = weir_log_segment_end(now, index),
+    };
     uint8_t *buffer = weir_malloc(SCAN_BYTES);
     if (buffer == NULL)
         return WEIR_NO_MEMORY;
-    enum weir_status status = weir_segment_lock_indexes(segment, detail);
-    if (status != WEIR_OK) {
-        weir_free(buffer);
-        return status;
-    }
-    /* For an exact look-up begin before the entry that has it. */
-    struct weir_time_index_entry entry = weir_time_index_floor(
-        &segment->time_index, query->is_exact ? query->timestamp - 1 : query->timestamp);
-    int64_t relative = entry.relative_offset;
-    if (relative < query->from_offset - segment->base_offset)
-        relative = query->from_offset - segment->base_offset;
-    uint64_t from_pos =
-        (uint64_t)weir_offset_index_floor(&segment->offset_index, relative).file_pos;
-    weir_lock_release(&segment->lock);
-    struct weir_segment_scan scan;
-    struct weir_batch_place place;
-    weir_segment_scan_init(&scan, segment, from_pos, size, buffer, SCAN_BYTES);
-    while ((status = weir_segment_scan_next(&scan, false, &place, detail)) == WEIR_OK) {
-        if (!matches(query, place.batch.max_timestamp) ||
-            place.batch.last_offset < query->from_offset)
+    weir_segment_scan_init(&scan, verify.segment, from_pos, verify.size_bytes, buffer, SCAN_BYTES);
+    enum weir_status status;
+    do {
+        uint64_t good_pos;
+        status = weir_segment_scan_next(&scan, false, &place, detail);
+        if (status == WEIR_OK && (!matches(query, place.batch.max_timestamp) ||
+                                  place.batch.last_offset < query->from_offset))
             continue;
-        status = find_in_batch(segment, &place, query, out, detail);
+        verify.until_pos = status == WEIR_OK ? scan.file_pos : verify.size_bytes;
+        enum weir_status verified =
+            status == WEIR_OK || status == WEIR_NOT_FOUND || status == WEIR_CORRUPT
+                ? weir_log_verify(log, &verify, &good_pos, detail)
+                : WEIR_OK;
+        if (verified != WEIR_OK)
+            status = verified;
+        if (status != WEIR_OK)
+            break;
+        status = find_in_batch(verify.segment, &place, query, out, detail);
         if (status != WEIR_NOT_FOUND)
             break;
-    }
+        status = WEIR_OK;
+    } while (status == WEIR_OK);
     weir_free(buffer);
     return status;
 }
 
-/* The segment that is searched: the first that reaches the time, or the one with the greatest time.
- */
-static struct weir_segment *choose_segment(struct weir_partition_log *log,
-                                           const struct log_view *view, int64_t timestamp,
-                                           size_t *out_index, int64_t *out_max_timestamp)
+static enum weir_status find_in_segment(struct weir_partition_log *log, const struct published *now,
+                                        size_t index, const struct time_query *query,
+                                        struct weir_offset_and_time *out,
+                                        struct weir_detail *detail)
 {
-    struct weir_segment *chosen = NULL;
-    weir_lock_take(&log->lock); /* max_timestamp is the lock's */
-    for (size_t i = 0; i < view->count; i++) {
-        int64_t max_timestamp = view->segments[i]->max_timestamp;
+    struct weir_segment *segment = now->view->segments[index];
+    uint64_t from_pos = 0;
+    bool has_unfit = false;
+    enum weir_status status = find_begin(segment, weir_log_readable_size(now, index), query,
+                                         &from_pos, &has_unfit, detail);
+    if (status != WEIR_OK)
+        return status;
+    weir_log_tell_unfit_index(log, segment);
+    if (has_unfit) {
+        struct weir_detail fault;
+        weir_detail_set(&fault, "%s.timeindex: entries do not fit the log and were dropped",
+                        segment->path);
+        weir_log_tell_fault(log, &fault);
+    }
+    return walk(log, now, index, from_pos, query, out, detail);
+}
+
+/* The segment that is searched: the first that reaches the time, or the one with the greatest time.
+ * NOT_FOUND. */
+static enum weir_status choose_segment(struct weir_partition_log *log, const struct published *now,
+                                       int64_t timestamp, size_t *out_index,
+                                       int64_t *out_max_timestamp, struct weir_detail *detail)
+{
+    bool has_one = false;
+    for (size_t i = 0; i < now->view->count; i++) {
+        struct weir_segment *segment = now->view->segments[i];
+        enum weir_status status =
+            weir_log_verify_times(log, segment, weir_log_readable_size(now, i), detail);
+        if (status != WEIR_OK)
+            return status;
+        weir_lock_take(&log->lock); /* max_timestamp is the lock's */
+        int64_t max_timestamp = segment->max_timestamp;
+        weir_lock_release(&log->lock);
         bool is_better = timestamp == WEIR_TIMESTAMP_MAX ? max_timestamp > *out_max_timestamp
                                                          : max_timestamp >= timestamp;
         if (max_timestamp < 0 || !is_better)
             continue;
-        chosen = view->segments[i];
+        has_one = true;
         *out_index = i;
         *out_max_timestamp = max_timestamp;
         if (timestamp != WEIR_TIMESTAMP_MAX)
             break;
     }
-    weir_lock_release(&log->lock);
-    return chosen;
+    return has_one ? WEIR_OK : WEIR_NOT_FOUND;
 }
 
 static enum weir_status search(struct weir_partition_log *log, const struct published *now,
@@ -115,16 +182,17 @@ static enum weir_status search(struct weir_partition_log *log, const struct publ
 {
     size_t index = 0;
     int64_t max_timestamp = -1;
-    struct weir_segment *segment =
-        choose_segment(log, now->view, timestamp, &index, &max_timestamp);
-    if (segment == NULL)
-        return WEIR_NOT_FOUND;
+    enum weir_status status = choose_segment(log, now, timestamp, &index, &max_timestamp, detail);
+    if (status != WEIR_OK)
+        return status;
     bool is_max = timestamp == WEIR_TIMESTAMP_MAX;
     struct time_query query = {.timestamp = is_max ? max_timestamp : timestamp,
                                .from_offset = now->offsets.log_start_offset,
                                .is_exact = is_max};
-    uint64_t size = index + 1 == now->view->count ? now->end_pos : weir_segment_size(segment);
-    return find_in_segment(segment, size, &query, out, detail);
+    status = find_in_segment(log, now, index, &query, out, detail);
+    if (status == WEIR_CORRUPT)
+        weir_log_tell_fault(log, detail);
+    return status;
 }
 
 enum weir_status weir_partition_log_offset_for_timestamp(struct weir_partition_log *log,

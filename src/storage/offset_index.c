@@ -74,6 +74,20 @@ bool weir_offset_index_at_or_after(const struct weir_offset_index *index, int64_
     return true;
 }
 
+void weir_offset_index_drop(struct weir_offset_index *index, struct weir_offset_index_entry entry)
+{
+    size_t at = count_below(index, entry.relative_offset);
+    if (at == index->count || index->items[at].relative_offset != entry.relative_offset ||
+        index->items[at].file_pos != entry.file_pos)
+        return;
+    index->count--;
+    memmove(&index->items[at], &index->items[at + 1],
+            (index->count - at) * sizeof(index->items[0]));
+    if (index->written_count > at)
+        index->written_count = at;
+    index->is_unsynced = true;
+}
+
 void weir_offset_index_truncate(struct weir_offset_index *index, int64_t relative_offset)
 {
     index->count = count_below(index, relative_offset);

@@ -64,7 +64,12 @@ enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_
         return status;
     }
     atomic_init(&segment->size_bytes, size);
+    atomic_init(&segment->own_pos, size);
+    atomic_init(&segment->has_txn_batches, false);
     segment->has_indexes = is_new;
+    segment->open_txn_at_end = -1;
+    segment->is_txn_index_true = is_new;
+    segment->are_times_true = is_new;
     *out = segment;
     return WEIR_OK;
 }
@@ -103,6 +108,13 @@ static void put_indexes(struct weir_segment *segment, struct weir_offset_index o
     segment->offset_index = offsets;
     segment->time_index = times;
     segment->txn_index = txns;
+}
+
+/* The file has no checksum of its own. */
+static uint32_t txn_entries_crc(const struct weir_segment *segment)
+{
+    const struct weir_txn_index *index = &segment->txn_index;
+    return index->count == 0 ? 0 : weir_crc32c(index->items, index->count * sizeof(*index->items));
 }
 
 static void forget_indexes(struct weir_segment *segment)
@@ -150,6 +162,8 @@ static enum weir_status load_indexes_locked(struct weir_segment *segment,
     put_indexes(segment, offsets, times, txns);
     segment->has_indexes = true;
     count_indexes(segment);
+    if (txn_entries_crc(segment) != segment->true_txn_crc)
+        segment->is_txn_index_true = false;
     return WEIR_OK;
 }
 
@@ -219,6 +233,11 @@ void weir_segment_clear_indexes(struct weir_segment *segment)
     segment->time_index.is_unsynced = true;
     segment->txn_index.is_unsynced = true;
     segment->has_indexes = true;
+    /* Whoever fills them anew checks every batch. */
+    segment->is_txn_index_true = true;
+    segment->are_times_true = true;
+    segment->has_unfit_entries = false;
+    segment->span_count = 0;
     weir_lock_release(&segment->lock);
     segment->max_timestamp = WEIR_BATCH_NO_TIMESTAMP;
     segment->max_timestamp_offset = -1;
@@ -233,6 +252,7 @@ bool weir_segment_forget_indexes_locked(struct weir_segment *segment)
                       segment->time_index.written_count == segment->time_index.count &&
                       segment->txn_index.written_count == segment->txn_index.count;
     if (is_written) {
+        segment->true_txn_crc = txn_entries_crc(segment);
         forget_indexes(segment);
         segment->has_indexes = false;
     }
@@ -258,6 +278,8 @@ void weir_segment_on_appended(struct weir_segment *segment, const struct weir_ba
 {
     if (file_pos == 0)
         segment->first_timestamp = batch->max_timestamp;
+    if (weir_batch_is_transactional(batch))
+        atomic_store_explicit(&segment->has_txn_batches, true, memory_order_relaxed);
     if (batch->max_timestamp > segment->max_timestamp) {
         segment->max_timestamp = batch->max_timestamp;
         segment->max_timestamp_offset = batch->last_offset;
@@ -287,33 +309,6 @@ void weir_segment_add_final_time_entry(struct weir_segment *segment)
         &segment->time_index, segment->max_timestamp,
         (int32_t)(segment->max_timestamp_offset - segment->base_offset)));
     weir_lock_release(&segment->lock);
-}
-
-enum { RESERVE_FROM_BYTES = 1 << 19, RESERVE_BYTES_MAX = 1 << 24 };
-
-void weir_segment_reserve_ahead(struct weir_segment *segment, struct weir_file *file,
-                                uint64_t bytes_max, bool all_at_once)
-{
-    uint64_t size = weir_segment_size(segment);
-    if (size < segment->reserved_pos || size >= bytes_max ||
-        (!all_at_once && size < RESERVE_FROM_BYTES))
-        return;
-    uint64_t bytes = size / 8 < RESERVE_BYTES_MAX ? size / 8 : RESERVE_BYTES_MAX;
-    if (all_at_once || bytes > bytes_max - size)
-        bytes = bytes_max - size;
-    segment->reserved_pos = size + bytes; /* in any case: it is not tried for each batch */
-    enum weir_status ignored = weir_file_reserve(segment->env, file, size, bytes, NULL);
-    (void)ignored; /* see the header */
-}
-
-void weir_segment_release_reserve(struct weir_segment *segment)
-{
-    uint64_t size = weir_segment_size(segment);
-    if (segment->reserved_pos <= size)
-        return;
-    segment->reserved_pos = 0;
-    enum weir_status ignored = weir_segment_truncate_file(segment, size, NULL);
-    (void)ignored; /* space that is not given back is not lost either: it goes with the file */
 }
 
 void weir_segment_scan_init(struct weir_segment_scan *scan, struct weir_segment *segment,
@@ -438,26 +433,81 @@ enum weir_status weir_segment_scan_next(struct weir_segment_scan *scan, bool che
     return WEIR_OK;
 }
 
+void weir_segment_note_cut(struct weir_segment *segment, uint64_t size_bytes)
+{
+    if (size_bytes < atomic_load_explicit(&segment->own_pos, memory_order_relaxed))
+        atomic_store_explicit(&segment->own_pos, size_bytes, memory_order_relaxed);
+    weir_lock_take(&segment->lock);
+    for (size_t i = segment->span_count; i > 0; i--) {
+        if (segment->spans[i - 1].end_pos > size_bytes)
+            segment->spans[i - 1] = segment->spans[--segment->span_count];
+    }
+    weir_lock_release(&segment->lock);
+}
+
+/* The index entry at or below the offset; {0, 0} when there is none. */
+static enum weir_status floor_entry(struct weir_segment *segment, int64_t offset,
+                                    struct weir_offset_index_entry *out, struct weir_detail *detail)
+{
+    enum weir_status status = weir_segment_lock_indexes(segment, detail);
+    if (status != WEIR_OK)
+        return status == WEIR_NOT_FOUND ? WEIR_CORRUPT : status;
+    *out = weir_offset_index_floor(&segment->offset_index, offset - segment->base_offset);
+    weir_lock_release(&segment->lock);
+    return WEIR_OK;
+}
+
+/* An entry that leads elsewhere than it says is no loss: the one before it leads there too. */
+static void drop_entry(struct weir_segment *segment, struct weir_offset_index_entry entry)
+{
+    weir_lock_take(&segment->lock);
+    weir_offset_index_drop(&segment->offset_index, entry); /* nothing if they left memory */
+    segment->has_unfit_entries = true;
+    weir_lock_release(&segment->lock);
+}
+
+/* Begins a walk at or before the batch that holds the offset; *out is its first batch. */
+static enum weir_status begin_walk(struct weir_segment_scan *scan, struct weir_segment *segment,
+                                   int64_t offset, uint64_t size_bytes, uint8_t *chunk,
+                                   struct weir_batch_place *out, struct weir_detail *detail)
+{
+    for (;;) {
+        struct weir_offset_index_entry floor;
+        enum weir_status status = floor_entry(segment, offset, &floor, detail);
+        if (status != WEIR_OK)
+            return status;
+        bool is_indexed = floor.file_pos > 0 && (uint64_t)floor.file_pos < size_bytes;
+        /* Otherwise the index is newer than the size the caller took. */
+        uint64_t from = is_indexed ? (uint64_t)floor.file_pos : 0;
+        weir_segment_scan_init(scan, segment, from, size_bytes, chunk, LOOKUP_CHUNK_BYTES);
+        status = weir_segment_scan_next(scan, false, out, detail);
+        bool fits = status == WEIR_OK &&
+                    out->batch.last_offset == segment->base_offset + floor.relative_offset;
+        if (!is_indexed || fits || (status != WEIR_OK && status != WEIR_CORRUPT))
+            return status;
+        drop_entry(segment, floor);
+    }
+}
+
+enum weir_status weir_segment_find_from(struct weir_segment *segment, int64_t offset,
+                                        uint64_t size_bytes, uint64_t *out_from_pos,
+                                        struct weir_batch_place *out, struct weir_detail *detail)
+{
+    uint8_t chunk[LOOKUP_CHUNK_BYTES];
+    struct weir_segment_scan scan = {.file_pos = 0};
+    enum weir_status status = begin_walk(&scan, segment, offset, size_bytes, chunk, out, detail);
+    if (out_from_pos != NULL)
+        *out_from_pos = status == WEIR_OK ? out->file_pos : scan.file_pos;
+    while (status == WEIR_OK && out->batch.last_offset < offset)
+        status = weir_segment_scan_next(&scan, false, out, detail);
+    return status;
+}
+
 enum weir_status weir_segment_find(struct weir_segment *segment, int64_t offset,
                                    uint64_t size_bytes, struct weir_batch_place *out,
                                    struct weir_detail *detail)
 {
-    uint8_t chunk[LOOKUP_CHUNK_BYTES];
-    enum weir_status status = weir_segment_lock_indexes(segment, detail);
-    if (status != WEIR_OK)
-        return status == WEIR_NOT_FOUND ? WEIR_CORRUPT : status;
-    struct weir_offset_index_entry floor =
-        weir_offset_index_floor(&segment->offset_index, offset - segment->base_offset);
-    weir_lock_release(&segment->lock);
-    uint64_t from = (uint64_t)floor.file_pos;
-    if (from > size_bytes)
-        from = 0; /* the index is newer than the size the caller took */
-    struct weir_segment_scan scan;
-    weir_segment_scan_init(&scan, segment, from, size_bytes, chunk, sizeof(chunk));
-    do {
-        status = weir_segment_scan_next(&scan, false, out, detail);
-    } while (status == WEIR_OK && out->batch.last_offset < offset);
-    return status;
+    return weir_segment_find_from(segment, offset, size_bytes, NULL, out, detail);
 }
 
 enum weir_status weir_segment_read_batch(struct weir_segment *segment,

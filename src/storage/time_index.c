@@ -52,6 +52,22 @@ struct weir_time_index_entry weir_time_index_last(const struct weir_time_index *
                              : index->items[index->count - 1];
 }
 
+void weir_time_index_drop(struct weir_time_index *index, struct weir_time_index_entry entry)
+{
+    for (size_t at = 0; at < index->count; at++) {
+        if (index->items[at].timestamp != entry.timestamp ||
+            index->items[at].relative_offset != entry.relative_offset)
+            continue;
+        index->count--;
+        memmove(&index->items[at], &index->items[at + 1],
+                (index->count - at) * sizeof(index->items[0]));
+        if (index->written_count > at)
+            index->written_count = at;
+        index->is_unsynced = true;
+        return;
+    }
+}
+
 void weir_time_index_truncate(struct weir_time_index *index, int64_t relative_offset)
 {
     while (index->count > 0 && index->items[index->count - 1].relative_offset >= relative_offset)

@@ -42,6 +42,8 @@ struct weir_offset_index_entry weir_offset_index_floor(const struct weir_offset_
 /* The least entry whose position is >= file_pos; false when there is none. */
 bool weir_offset_index_at_or_after(const struct weir_offset_index *index, int64_t file_pos,
                                    struct weir_offset_index_entry *out);
+/* Forgets one entry, if it is there; the file follows with the next write. */
+void weir_offset_index_drop(struct weir_offset_index *index, struct weir_offset_index_entry entry);
 /* Forgets entries with relative_offset >= the given one. */
 void weir_offset_index_truncate(struct weir_offset_index *index, int64_t relative_offset);
 

@@ -33,6 +33,14 @@
 #define WEIR_SEGMENT_SUFFIX_TXN_INDEX  ".txnindex"
 #define WEIR_SEGMENT_SUFFIX_SNAPSHOT   ".snapshot"
 #define WEIR_SEGMENT_PATH_BYTES        4096
+#define WEIR_VERIFIED_SPANS_MAX        4
+
+/* A run of whole batches that were read back and found right, all in order. */
+struct weir_verified_span {
+    uint64_t from_pos;
+    uint64_t end_pos;
+    int64_t next_offset; /* behind its last batch */
+};
 
 struct weir_segment {
     struct weir_env *env;
@@ -58,6 +66,22 @@ struct weir_segment {
     struct weir_offset_index offset_index;
     struct weir_time_index time_index;
     struct weir_txn_index txn_index;
+    bool has_unfit_entries; /* of the offset index; they were dropped when a look-up met them */
+    bool is_txn_index_true; /* it was made here from the batches, or compared with them */
+    uint32_t true_txn_crc;  /* of its entries when they were given back to the file */
+    /* Offset of the oldest transaction open where the segment ends, INT64_MAX when there is none;
+     * -1: not known. */
+    int64_t open_txn_at_end;
+    bool are_times_true;                                      /* likewise max_timestamp */
+    struct weir_verified_span spans[WEIR_VERIFIED_SPANS_MAX]; /* none touches another */
+    size_t span_count;
+
+    /* Bytes from here on were written by this process; what is before may be damaged and is
+     * verified before it is first shown (log_verify.c).  A batch begins here.  Falls only, so it is
+     * read without the lock, after the size. */
+    _Atomic uint64_t own_pos;
+    /* Of what was verified or written here.  Set before the size or the span that shows it. */
+    atomic_bool has_txn_batches;
 
     /* log */
     int64_t max_timestamp;        /* -1: none */
@@ -66,7 +90,6 @@ struct weir_segment {
     int64_t created_ms;           /* wall clock; when it was made or opened */
     int64_t roll_jitter_ms;
     int64_t bytes_since_index_entry;
-    uint64_t reserved_pos; /* disk space was asked for up to here; 0: never */
 };
 
 /* Opens <dir>/<base, 20 digits>.log; creates it (cutting what is there) when is_new.  Indexes are
@@ -146,15 +169,6 @@ void weir_segment_on_appended(struct weir_segment *segment, const struct weir_ba
 /* The last entry of the time index, which a sealed segment must have (at roll and close). */
 void weir_segment_add_final_time_entry(struct weir_segment *segment);
 
-/* Asks for disk space ahead of the active segment's end when what was asked for is used up: an
- * eighth of its size, so that small segments cost nothing, or all of bytes_max at once.  The file's
- * length does not change.  A disk that has no space, or cannot do it, is no failure: the write will
- * tell.  file is the pinned one. (log) */
-void weir_segment_reserve_ahead(struct weir_segment *segment, struct weir_file *file,
-                                uint64_t bytes_max, bool all_at_once);
-/* Gives back what lies behind the end; once nothing is appended any more. */
-void weir_segment_release_reserve(struct weir_segment *segment);
-
 /* Where a batch lies. */
 struct weir_batch_place {
     uint64_t file_pos;
@@ -162,8 +176,19 @@ struct weir_batch_place {
     struct weir_batch batch; /* header only; bytes is not valid */
 };
 
+/* The file was cut to size_bytes: what comes there next is not what was verified there before. */
+void weir_segment_note_cut(struct weir_segment *segment, uint64_t size_bytes);
+
 /* The first batch whose last offset is at or above the offset, among the first size_bytes of the
- * file.  NOT_FOUND when there is none, CORRUPT. */
+ * file.  *out_from_pos is where the walk over batches began, NULL is allowed.  The entry of the
+ * offset index that led there is compared with its batch; one that does not fit is dropped.
+ * Batches are not verified.  NOT_FOUND when there is none, CORRUPT. */
+WEIR_MUST_CHECK enum weir_status weir_segment_find_from(struct weir_segment *segment,
+                                                        int64_t offset, uint64_t size_bytes,
+                                                        uint64_t *out_from_pos,
+                                                        struct weir_batch_place *out,
+                                                        struct weir_detail *detail);
+/* The same without the place. */
 WEIR_MUST_CHECK enum weir_status weir_segment_find(struct weir_segment *segment, int64_t offset,
                                                    uint64_t size_bytes,
                                                    struct weir_batch_place *out,

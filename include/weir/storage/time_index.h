@@ -39,6 +39,8 @@ struct weir_time_index_entry weir_time_index_floor(const struct weir_time_index 
                                                    int64_t timestamp);
 /* {-1, 0} when empty. */
 struct weir_time_index_entry weir_time_index_last(const struct weir_time_index *index);
+/* Forgets one entry, if it is there; the file follows with the next write. */
+void weir_time_index_drop(struct weir_time_index *index, struct weir_time_index_entry entry);
 void weir_time_index_truncate(struct weir_time_index *index, int64_t relative_offset);
 
 WEIR_MUST_CHECK enum weir_status weir_time_index_read(struct weir_env *env, const char *path,

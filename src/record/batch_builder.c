@@ -52,6 +52,10 @@ enum weir_status weir_batch_builder_new(const struct weir_batch_builder_options 
     builder->last_offset_delta = -1;
     builder->max_timestamp = WEIR_BATCH_NO_TIMESTAMP;
     builder->base_timestamp = WEIR_BATCH_NO_TIMESTAMP;
+    if (options->has_delete_horizon) {
+        builder->base_timestamp = options->delete_horizon_ms;
+        builder->has_base_timestamp = true;
+    }
     uint8_t *header = weir_buf_extend(out, WEIR_BATCH_HEADER_BYTES);
     enum weir_status status = weir_buf_status(out);
     if (header != NULL) {
@@ -214,6 +218,8 @@ static int16_t attributes_of(const struct weir_batch_builder_options *options)
         attributes |= WEIR_BATCH_TRANSACTIONAL;
     if (options->is_control)
         attributes |= WEIR_BATCH_CONTROL;
+    if (options->has_delete_horizon)
+        attributes |= WEIR_BATCH_DELETE_HORIZON;
     return (int16_t)attributes;
 }
 

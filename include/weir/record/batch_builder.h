@@ -21,6 +21,10 @@ struct weir_batch_builder_options {
     int32_t base_sequence;
     bool is_transactional;
     bool is_control;
+    /* Compaction: when the batch's tombstones may go.  It stands where the base timestamp would;
+     * the records' own times stay as they are. */
+    bool has_delete_horizon;
+    int64_t delete_horizon_ms;
 };
 
 /* Nothing set: no compression, base offset 0, CreateTime, no producer, leader epoch -1. */

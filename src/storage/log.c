@@ -14,7 +14,8 @@
 
 struct weir_partition_log_options weir_partition_log_options_default(void)
 {
-    return (struct weir_partition_log_options){.config = weir_log_config_default()};
+    return (struct weir_partition_log_options){.config = weir_log_config_default(),
+                                               .cleaned_to = -1};
 }
 
 void weir_log_path(const struct weir_partition_log *log, const char *name,
@@ -166,6 +167,8 @@ static void free_log(struct weir_partition_log *log)
     weir_log_view_unref(log->now.view);
     weir_epoch_cache_done(&log->epochs);
     weir_producer_state_free(log->producers);
+    weir_free(log->uncleanable_why);
+    (void)pthread_cond_destroy(&log->clean_ended);
     weir_lock_done(&log->lock);
     weir_lock_done(&log->view_lock);
     weir_free(log->dir);
@@ -216,6 +219,7 @@ enum weir_status weir_partition_log_open(const struct weir_partition_log_options
     log->now.hw_base = -1;
     log->flushed_ms = weir_env_monotonic_ms(options->env);
     weir_lock_init(&log->lock, WEIR_LOCK_RANK_LOG);
+    (void)pthread_cond_init(&log->clean_ended, NULL); /* cannot fail with default attributes */
     weir_lock_init(&log->view_lock, WEIR_LOCK_RANK_LEAF);
     log->dir = weir_strdup(options->dir);
     enum weir_status status =

@@ -154,6 +154,8 @@ static enum weir_status remove_replaced(struct weir_env *env, const char *dir,
             return status;
         if (entry->offset < from)
             from = entry->offset;
+        if (end <= entry->offset)
+            end = entry->offset + 1; /* nothing was kept; it still replaces its namesake */
         if (end > to)
             to = end;
     }
@@ -271,6 +273,9 @@ enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir,
         *leftovers += swaps;
         recovery->finished_compaction = true;
         status = remove_replaced(env, dir, &listing, detail);
+        /* Never the new one's name and an old one's: their offsets overlap. */
+        if (status == WEIR_OK)
+            status = weir_dir_sync(env, dir, detail);
         if (status == WEIR_OK)
             status = rename_swaps(env, dir, &listing, detail);
         if (status == WEIR_OK)

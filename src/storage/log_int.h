@@ -17,6 +17,8 @@
 #include "weir/storage/partition_log.h"
 #include "weir/storage/segment.h"
 
+#include <pthread.h>
+
 struct log_view {
     atomic_int refs;
     size_t count;
@@ -70,6 +72,15 @@ struct weir_partition_log {
      * until then power loss may bring half a batch back behind the end. */
     uint64_t cuts;
     uint64_t cuts_synced;
+    /* Compaction (clean_log.c).  Files of sealed segments are renamed, opened and removed by the
+     * round that runs, or by whoever has stopped it. */
+    bool is_being_cleaned;
+    int clean_stops; /* so many want no round to begin */
+    atomic_bool clean_must_stop;
+    pthread_cond_t clean_ended; /* with lock */
+    bool is_uncleanable;
+    char *uncleanable_why;
+
     int64_t flushed_ms;   /* monotonic, of the last flush or open */
     bool has_durable_dir; /* the directory's own name was synced since open */
 };
@@ -201,3 +212,9 @@ enum weir_status weir_log_sync_names_locked(struct weir_partition_log *log,
 /* All segments go; one empty one at offset remains. The lock is held. */
 enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t offset,
                                      struct weir_detail *detail);
+
+/* clean_log.c */
+/* Waits for a round to end and lets none begin before it is allowed again.  The lock is held, and
+ * given up while it waits. */
+void weir_log_stop_cleaning(struct weir_partition_log *log);
+void weir_log_allow_cleaning(struct weir_partition_log *log);

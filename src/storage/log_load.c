@@ -302,16 +302,45 @@ static enum weir_status scan_segment(struct loader *loader, struct weir_segment 
     }
 }
 
+/* What a segment's time index file says of its end, before the scan writes it anew. */
+struct time_evidence {
+    bool is_there;
+    struct weir_time_index_entry last;
+};
+
+static void take_time_evidence(const struct weir_segment *segment, struct time_evidence *out)
+{
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    struct weir_time_index times = {0};
+    weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TIME_INDEX, path);
+    out->is_there = weir_time_index_read(segment->env, path, &times, NULL) == WEIR_OK;
+    out->last = weir_time_index_last(&times);
+    weir_time_index_done(&times);
+}
+
 /* Power loss takes what was not synced in any order: a later segment may be there whole while the
  * end of this one is gone.  Records behind such a hole are given up, so that what is left is what
- * was appended first.  Compaction leaves holes between segments too, but syncs before it does. */
-static bool has_hole_behind(const struct loader *loader, size_t index, int64_t next_offset)
+ * was appended first.
+ *
+ * Compaction leaves holes between segments too.  weir puts the recovery point above them on disk
+ * before it makes them; Apache Kafka may die with both checkpoints still below.  But it syncs a
+ * compacted segment with its indexes, so there the time index ends where the log does. */
+static bool has_hole_behind(const struct loader *loader, size_t index, int64_t next_offset,
+                            const struct time_evidence *evidence)
 {
-    if (index + 1 >= loader->count || loader->options->was_clean ||
-        loader->log->config.cleanup_compact)
+    if (index + 1 >= loader->count || loader->options->was_clean)
         return false;
     int64_t next_base = loader->segments[index + 1]->base_offset;
-    return next_base > loader->options->recovery_point && next_base > next_offset;
+    if (next_base <= loader->options->recovery_point || next_base <= loader->options->cleaned_to ||
+        next_base <= next_offset)
+        return false;
+    if (!loader->log->config.cleanup_compact)
+        return true;
+    const struct weir_segment *segment = loader->segments[index];
+    bool ends_elsewhere = evidence->last.timestamp != segment->max_timestamp ||
+                          (evidence->last.timestamp >= 0 &&
+                           segment->base_offset + evidence->last.relative_offset >= next_offset);
+    return evidence->is_there && ends_elsewhere;
 }
 
 /* From the first count segments. */
@@ -339,6 +368,8 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
         return status;
     uint64_t size = weir_segment_size(segment);
     uint64_t cut_at = 0;
+    struct time_evidence evidence;
+    take_time_evidence(segment, &evidence);
     status = scan_segment(loader, segment, size, &cut_at, &why, detail);
     if (status != WEIR_OK)
         return status;
@@ -356,7 +387,7 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
         if (status == WEIR_OK)
             status = weir_segment_sync(segment, true, detail);
     }
-    if (status == WEIR_OK && has_hole_behind(loader, index, loader->producers_at)) {
+    if (status == WEIR_OK && has_hole_behind(loader, index, loader->producers_at, &evidence)) {
         weir_detail_set(
             &why, "%s.log ends at offset %" PRId64 ", the next segment begins at %" PRId64,
             segment->path, loader->producers_at, loader->segments[index + 1]->base_offset);

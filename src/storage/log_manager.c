@@ -257,9 +257,12 @@ static void on_log_truncated(void *context, struct weir_partition_log *log)
 {
     struct log_dir *dir = context;
     struct weir_detail detail = {{0}};
-    (void)log;
-    enum weir_status status = weir_log_manager_write_checkpoint(
-        dir->manager, (size_t)(dir - dir->manager->dirs), CHECKPOINT_RECOVERY_POINT, &detail);
+    size_t index = (size_t)(dir - dir->manager->dirs);
+    enum weir_status status =
+        weir_log_manager_write_checkpoint(dir->manager, index, CHECKPOINT_RECOVERY_POINT, &detail);
+    if (status == WEIR_OK && weir_log_manager_lower_cleaner_offset(dir->manager, log))
+        status =
+            weir_log_manager_write_checkpoint(dir->manager, index, CHECKPOINT_CLEANER, &detail);
     if (status != WEIR_OK)
         weir_log_manager_dir_failed(dir, &detail);
 }

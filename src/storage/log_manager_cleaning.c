@@ -24,6 +24,19 @@ int64_t weir_log_manager_cleaner_offset(struct weir_log_manager *manager,
     return offset;
 }
 
+bool weir_log_manager_lower_cleaner_offset(struct weir_log_manager *manager,
+                                           struct weir_partition_log *log)
+{
+    int64_t end_offset = weir_partition_log_end_offset(log);
+    weir_lock_take(&manager->lock);
+    struct log_entry *entry = entry_of(manager, log);
+    bool is_above = entry != NULL && entry->cleaned_offset > end_offset;
+    if (is_above)
+        entry->cleaned_offset = end_offset;
+    weir_lock_release(&manager->lock);
+    return is_above;
+}
+
 enum weir_status weir_log_manager_set_cleaner_offset(struct weir_log_manager *manager,
                                                      struct weir_partition_log *log, int64_t offset,
                                                      struct weir_detail *detail)

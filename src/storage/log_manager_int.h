@@ -82,6 +82,11 @@ void weir_log_manager_on_fault(void *context, struct weir_partition_log *log,
 /* Takes the directory offline after a failure of its own files (not with a log's lock held). */
 void weir_log_manager_dir_failed(struct log_dir *dir, const struct weir_detail *detail);
 
+/* log_manager_cleaning.c */
+/* After a truncation: no log is clean beyond its end.  True: the checkpoint has to be written. */
+bool weir_log_manager_lower_cleaner_offset(struct weir_log_manager *manager,
+                                           struct weir_partition_log *log);
+
 /* log_manager_checkpoint.c */
 /* One writer of a file at a time: a second one waits.  Blocks. */
 enum weir_status weir_log_manager_write_checkpoint(struct weir_log_manager *manager,

@@ -112,16 +112,17 @@ static enum weir_status open_partition(struct load_task *task, struct weir_detai
     options.log_start_is_unknown = dir->log_starts_are_lost;
     options.high_watermark = lookup(&dir->high_watermarks, &task->key);
     options.was_clean = manager->dirs[dir->index].was_clean;
+    int64_t cleaned_offset = -1;
+    if (weir_offset_checkpoint_find(&dir->cleaned, &task->key, &cleaned_offset) &&
+        cleaned_offset < 0)
+        cleaned_offset = -1;
+    options.cleaned_to = cleaned_offset;
     struct weir_partition_log_recovery recovery;
     struct weir_partition_log *log = NULL;
     enum weir_status status = weir_partition_log_open(&options, &log, &recovery, detail);
     if (status != WEIR_OK)
         return status;
     tell_recovery(task, log, &recovery);
-    int64_t cleaned_offset = -1;
-    if (weir_offset_checkpoint_find(&dir->cleaned, &task->key, &cleaned_offset) &&
-        cleaned_offset < 0)
-        cleaned_offset = -1;
     status = weir_log_manager_add(manager, log, dir->index, cleaned_offset);
     if (status == WEIR_EXISTS)
         weir_detail_set(detail, "the partition is in two log directories");

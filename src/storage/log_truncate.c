@@ -135,6 +135,7 @@ enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, 
                                                 bool *out_truncated, struct weir_detail *detail)
 {
     weir_lock_take(&log->lock);
+    weir_log_stop_cleaning(log);
     enum weir_status status = weir_log_check_open(log, detail);
     bool is_needed = offset < log->now.offsets.log_end_offset;
     if (status == WEIR_OK && offset < 0)
@@ -149,6 +150,8 @@ enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, 
         /* The cache may have an epoch at the very end that conflicts with the leader's. */
         weir_epoch_cache_truncate_from_end(&log->epochs, offset);
     }
+    weir_log_allow_cleaning(log);
+    log->is_uncleanable = log->is_uncleanable && !is_needed;
     weir_lock_release(&log->lock);
     if (status == WEIR_OK && is_needed && log->on_truncated != NULL)
         log->on_truncated(log->context, log);
@@ -201,6 +204,7 @@ enum weir_status weir_partition_log_truncate_fully(struct weir_partition_log *lo
                                                    struct weir_detail *detail)
 {
     weir_lock_take(&log->lock);
+    weir_log_stop_cleaning(log);
     enum weir_status status = weir_log_check_open(log, detail);
     if (status == WEIR_OK && offset < 0)
         status = WEIR_INVALID;
@@ -211,6 +215,8 @@ enum weir_status weir_partition_log_truncate_fully(struct weir_partition_log *lo
             status = WEIR_KAFKA_STORAGE_ERROR;
         }
     }
+    weir_log_allow_cleaning(log);
+    log->is_uncleanable = false;
     weir_lock_release(&log->lock);
     if (status == WEIR_OK && log->on_truncated != NULL)
         log->on_truncated(log->context, log);

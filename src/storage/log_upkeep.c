@@ -402,7 +402,8 @@ enum weir_status weir_partition_log_retain(struct weir_partition_log *log,
 {
     struct weir_log_retention_result result = {0};
     weir_lock_take(&log->lock);
-    enum weir_status status = retain_locked(log, &result, detail);
+    /* What is being cleaned waits for the next pass; the cleaner asks for one when it is done. */
+    enum weir_status status = log->is_being_cleaned ? WEIR_OK : retain_locked(log, &result, detail);
     if (status == WEIR_IO_ERROR) {
         weir_log_fail_locked(log, detail);
         status = WEIR_KAFKA_STORAGE_ERROR;
@@ -484,7 +485,10 @@ static enum weir_status finish_files(struct weir_partition_log *log, struct weir
 enum weir_status weir_partition_log_close(struct weir_partition_log *log,
                                           struct weir_detail *detail)
 {
-    int64_t recovery_point = weir_partition_log_recovery_point(log);
+    weir_lock_take(&log->lock);
+    weir_log_stop_cleaning(log);
+    int64_t recovery_point = log->recovery_point;
+    weir_lock_release(&log->lock);
     enum weir_status status = flush_log(log, true, true, detail);
     weir_lock_take(&log->lock);
     if (status == WEIR_OK)
@@ -503,6 +507,7 @@ enum weir_status weir_partition_log_close(struct weir_partition_log *log,
     }
     if (log->state == LOG_OPEN && status != WEIR_BUSY)
         log->state = LOG_CLOSED;
+    weir_log_allow_cleaning(log);
     weir_lock_release(&log->lock);
     return status;
 }
@@ -516,6 +521,7 @@ enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log 
     weir_env_random(log->env, unique.bytes, sizeof(unique.bytes));
     weir_partition_dir_name_of_kind(&log->key, WEIR_PARTITION_DIR_DELETE, unique, name);
     weir_lock_take(&log->lock);
+    weir_log_stop_cleaning(log);
     const char *slash = strrchr(log->dir, '/');
     int parent_bytes = slash == NULL ? 0 : (int)(slash - log->dir) + 1;
     (void)snprintf(path, sizeof(path), "%.*s%s", parent_bytes, log->dir, name);
@@ -533,6 +539,7 @@ enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log 
         for (size_t i = 0; i < log->now.view->count; i++)
             weir_segment_attach(log->now.view->segments[i]);
     }
+    weir_log_allow_cleaning(log);
     weir_lock_release(&log->lock);
     weir_free(dir);
     return status;

@@ -27,9 +27,9 @@ void weir_segment_file_path(const struct weir_segment *segment, const char *suff
     (void)snprintf(out, WEIR_SEGMENT_PATH_BYTES, "%s%s", segment->path, suffix);
 }
 
-enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_t base_offset,
-                                   bool is_new, struct weir_segment **out,
-                                   struct weir_detail *detail)
+static enum weir_status open_segment(struct weir_env *env, const char *dir, int64_t base_offset,
+                                     const char *suffix, bool is_new, struct weir_segment **out,
+                                     struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_segment *segment = weir_calloc(1, sizeof(*segment));
@@ -49,7 +49,7 @@ enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_
     if (status == WEIR_OK) {
         unsigned flags = WEIR_OPEN_READ | WEIR_OPEN_WRITE |
                          (is_new ? WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE : 0U);
-        weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_LOG, path);
+        weir_segment_file_path(segment, suffix, path);
         status = weir_file_open(env, path, flags, &segment->file, detail);
     }
     uint64_t size = 0;
@@ -72,6 +72,22 @@ enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_
     segment->are_times_true = is_new;
     *out = segment;
     return WEIR_OK;
+}
+
+enum weir_status weir_segment_open(struct weir_env *env, const char *dir, int64_t base_offset,
+                                   bool is_new, struct weir_segment **out,
+                                   struct weir_detail *detail)
+{
+    return open_segment(env, dir, base_offset, WEIR_SEGMENT_SUFFIX_LOG, is_new, out, detail);
+}
+
+enum weir_status weir_segment_open_as(struct weir_env *env, const char *dir, int64_t base_offset,
+                                      const char *transient, struct weir_segment **out,
+                                      struct weir_detail *detail)
+{
+    char suffix[32];
+    (void)snprintf(suffix, sizeof(suffix), "%s%s", WEIR_SEGMENT_SUFFIX_LOG, transient);
+    return open_segment(env, dir, base_offset, suffix, true, out, detail);
 }
 
 struct weir_segment *weir_segment_ref(struct weir_segment *segment)

@@ -53,6 +53,7 @@ struct weir_partition_log_options {
     int64_t log_start_offset; /* from the checkpoint; 0 when unknown */
     int64_t
         high_watermark; /* from the checkpoint; 0 when unknown; brought into [log start, log end] */
+    int64_t cleaned_to; /* from the cleaner's checkpoint; -1 when it has no line */
     bool was_clean;     /* the directory had its clean-shutdown marker */
     bool log_start_is_unknown; /* it had, but the checkpoint of log start offsets is lost: the first
                                   leader epoch is asked */

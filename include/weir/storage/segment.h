@@ -98,6 +98,11 @@ WEIR_MUST_CHECK enum weir_status weir_segment_open(struct weir_env *env, const c
                                                    int64_t base_offset, bool is_new,
                                                    struct weir_segment **out,
                                                    struct weir_detail *detail);
+/* Creates <dir>/<base, 20 digits>.log<transient>, which will get the segment's own name later. */
+WEIR_MUST_CHECK enum weir_status weir_segment_open_as(struct weir_env *env, const char *dir,
+                                                      int64_t base_offset, const char *transient,
+                                                      struct weir_segment **out,
+                                                      struct weir_detail *detail);
 /* Once, after opening and before other threads know it: from now on an idle file may be closed, and
  * is opened again by its path.  A directory must not be renamed under it (see detach).  NULL: stays
  * as it is. */

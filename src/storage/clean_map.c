@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The latest offset of each key from the first dirty offset up to the upper bound, or as far as the
+ * map has room. */
+
+#include "clean_int.h"
+
+/* LIMIT when the map is full; what came before in the batch is known then. */
+static enum weir_status map_records(struct clean_round *round, const struct weir_batch *batch,
+                                    struct weir_detail *detail)
+{
+    struct weir_record_iter *iter = NULL;
+    struct weir_record record;
+    enum weir_status status = weir_record_iter_new(batch, NULL, &iter, detail);
+    while (status == WEIR_OK) {
+        status = weir_record_iter_next(iter, &record, detail);
+        if (status != WEIR_OK) {
+            status = status == WEIR_LIMIT ? WEIR_INVALID : status; /* no word about the map */
+            break;
+        }
+        if (record.offset < round->first_dirty)
+            continue;
+        if (record.key_bytes >= 0)
+            status = weir_offset_map_put(&round->map, record.key, record.offset);
+        if (status == WEIR_OK)
+            round->map_end_offset = record.offset + 1;
+    }
+    weir_record_iter_free(iter);
+    return status == WEIR_NOT_FOUND ? WEIR_OK : status;
+}
+
+static enum weir_status map_batch(struct clean_round *round, struct clean_txns *txns,
+                                  const struct weir_batch *batch, struct weir_detail *detail)
+{
+    enum weir_status status;
+    bool is_aborted = false;
+    if (weir_batch_is_control(batch)) {
+        struct weir_aborted_txn aborted;
+        bool is_empty;
+        bool has_aborted;
+        status = weir_clean_txns_on_control(txns, batch, &is_empty, &has_aborted, &aborted, detail);
+    } else {
+        status = weir_clean_txns_on_data(txns, batch, &is_aborted);
+        if (status == WEIR_OK && !is_aborted)
+            status = map_records(round, batch, detail);
+    }
+    if (status == WEIR_OK && batch->last_offset >= round->first_dirty)
+        round->map_end_offset = batch->last_offset + 1;
+    return status;
+}
+
+static enum weir_status map_segment(struct clean_round *round, struct clean_txns *txns,
+                                    struct weir_segment *segment, struct weir_detail *detail)
+{
+    struct clean_reader reader;
+    struct weir_batch batch;
+    uint64_t from_pos = 0;
+    enum weir_status status = WEIR_OK;
+    if (round->first_dirty > segment->base_offset) {
+        struct weir_batch_place place;
+        status = weir_segment_find(segment, round->first_dirty, weir_segment_size(segment), &place,
+                                   detail);
+        if (status == WEIR_NOT_FOUND)
+            return WEIR_OK;
+        from_pos = place.file_pos;
+    }
+    if (status != WEIR_OK)
+        return status;
+    weir_clean_reader_init(&reader, round, segment, from_pos);
+    while ((status = weir_clean_reader_next(&reader, &batch, detail)) == WEIR_OK) {
+        status = map_batch(round, txns, &batch, detail);
+        if (status != WEIR_OK)
+            break;
+    }
+    return status == WEIR_NOT_FOUND ? WEIR_OK : status;
+}
+
+enum weir_status weir_clean_build_map(struct clean_round *round, struct weir_detail *detail)
+{
+    const struct log_view *view = round->view;
+    struct clean_txns txns = {0};
+    round->map_end_offset = round->first_dirty;
+    enum weir_status status =
+        weir_clean_txns_init(&txns, round->log, round->first_dirty, round->upper_bound, detail);
+    for (size_t i = 0; i + 1 < view->count && status == WEIR_OK; i++) {
+        int64_t end_offset = view->segments[i + 1]->base_offset;
+        if (end_offset <= round->first_dirty)
+            continue;
+        if (view->segments[i]->base_offset >= round->upper_bound)
+            break;
+        status = map_segment(round, &txns, view->segments[i], detail);
+        /* Up to the next segment there is nothing more, even where offsets are missing. */
+        if (status == WEIR_OK)
+            round->map_end_offset = end_offset;
+    }
+    weir_clean_txns_done(&txns);
+    round->result->map_was_full = status == WEIR_LIMIT;
+    round->result->map_keys = round->map.count;
+    return status == WEIR_LIMIT ? WEIR_OK : status;
+}

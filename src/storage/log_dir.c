@@ -99,6 +99,30 @@ enum weir_status weir_log_dir_list(struct weir_env *env, const char *dir,
     return WEIR_OK;
 }
 
+uint64_t weir_log_dir_bytes_from(struct weir_env *env, const char *dir, int64_t recovery_point)
+{
+    struct log_dir_listing listing = {0};
+    uint64_t bytes = 0;
+    if (weir_log_dir_list(env, dir, &listing, NULL) != WEIR_OK)
+        return 0;
+    int64_t next_base = INT64_MAX;
+    for (size_t i = listing.count; i > 0; i--) {
+        const struct log_dir_entry *entry = &listing.items[i - 1];
+        char path[WEIR_SEGMENT_PATH_BYTES];
+        struct weir_file_info info;
+        if (strcmp(entry->suffix, WEIR_SEGMENT_SUFFIX_LOG) != 0)
+            continue;
+        if (next_base <= recovery_point)
+            break;
+        weir_offset_file_path(dir, entry->offset, entry->suffix, path);
+        if (weir_path_info(env, path, &info, NULL) == WEIR_OK)
+            bytes += info.size_bytes;
+        next_base = entry->offset;
+    }
+    weir_log_dir_listing_done(&listing);
+    return bytes;
+}
+
 static enum weir_status remove_entry(struct weir_env *env, const char *dir,
                                      const struct log_dir_entry *entry, struct weir_detail *detail)
 {

@@ -137,6 +137,9 @@ enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir,
                                    struct weir_detail *detail);
 enum weir_status weir_log_dir_list(struct weir_env *env, const char *dir,
                                    struct log_dir_listing *out, struct weir_detail *detail);
+/* The bytes in segments that reach above the offset: what a recovery would scan.  0 when the
+ * directory cannot be read. */
+uint64_t weir_log_dir_bytes_from(struct weir_env *env, const char *dir, int64_t recovery_point);
 
 /* log_verify.c: nothing that was loaded is shown before it was verified */
 /* Makes sure that the batches of a segment from from_pos (0, or where an index entry led) to the

@@ -18,7 +18,7 @@
 
 #include <inttypes.h>
 
-enum { SCAN_BYTES = 256 * 1024 };
+enum { SCAN_BYTES = 256 * 1024, TELL_BYTES = 4 << 20 };
 
 struct loader {
     struct weir_partition_log *log;
@@ -266,6 +266,12 @@ static enum weir_status take_batch(struct loader *loader, struct weir_segment *s
     return weir_log_replay_batch(log, segment, place, true, detail);
 }
 
+static void tell_scanned(const struct loader *loader, uint64_t bytes)
+{
+    if (loader->options->on_scanned != NULL && bytes > 0)
+        loader->options->on_scanned(loader->options->scan_context, bytes);
+}
+
 /* Scans one segment.  *out_cut_at is where the good part ends. */
 static enum weir_status scan_segment(struct loader *loader, struct weir_segment *segment,
                                      uint64_t size, uint64_t *out_cut_at, struct weir_detail *why,
@@ -276,9 +282,14 @@ static enum weir_status scan_segment(struct loader *loader, struct weir_segment 
     int64_t next_offset = segment->base_offset;
     weir_segment_clear_indexes(segment);
     atomic_store_explicit(&segment->size_bytes, 0, memory_order_release);
+    uint64_t told_pos = 0;
     weir_segment_scan_init(&scan, segment, 0, size, loader->buffer, SCAN_BYTES);
     for (;;) {
         *out_cut_at = scan.file_pos;
+        if (scan.file_pos - told_pos >= TELL_BYTES || scan.file_pos == size) {
+            tell_scanned(loader, scan.file_pos - told_pos);
+            told_pos = scan.file_pos;
+        }
         enum weir_status status = weir_segment_scan_next(&scan, true, &place, why);
         if (status == WEIR_OK && place.batch.base_offset < next_offset) {
             weir_detail_set(why,

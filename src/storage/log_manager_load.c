@@ -6,6 +6,7 @@
  * "-stray" and kept.
  */
 
+#include "log_int.h"
 #include "log_manager_int.h"
 
 #include "weir/base/memory.h"
@@ -22,6 +23,14 @@ struct load {
     atomic_size_t strays;
     _Atomic uint64_t scanned_bytes;
     _Atomic uint64_t cut_bytes;
+
+    /* Progress.  What is to be scanned is known from recovery points and file sizes. */
+    int64_t began_ms;
+    _Atomic int64_t next_report_ms;
+    atomic_size_t partitions_wanted;
+    atomic_size_t partitions_done;
+    _Atomic uint64_t bytes_wanted;
+    _Atomic uint64_t bytes_done;
 };
 
 /* What is known of one directory before its partitions are opened; read only while the tasks run.
@@ -34,6 +43,7 @@ struct dir_load {
     bool log_starts_are_lost; /* though the stop was clean */
     struct weir_offset_checkpoint high_watermarks;
     struct weir_offset_checkpoint cleaned;
+    struct weir_task_pool *pool;
     char **names;
     size_t count;
     size_t capacity;
@@ -44,8 +54,47 @@ struct load_task {
     struct weir_task task;
     struct dir_load *dir;
     struct weir_topic_partition key;
+    uint64_t bytes_wanted;
+    uint64_t bytes_done;
     char path[WEIR_SEGMENT_PATH_BYTES];
 };
+
+/* --- Progress. --- */
+
+/* Called by all the threads; the one that finds a report due writes it. */
+static void maybe_report(struct load *load)
+{
+    int64_t now_ms = weir_env_monotonic_ms(load->manager->env);
+    int64_t due_ms = atomic_load_explicit(&load->next_report_ms, memory_order_relaxed);
+    if (now_ms < due_ms || !atomic_compare_exchange_strong_explicit(
+                               &load->next_report_ms, &due_ms, now_ms + WEIR_LOAD_REPORT_MS,
+                               memory_order_relaxed, memory_order_relaxed))
+        return;
+    double partitions = (double)atomic_load(&load->partitions_wanted);
+    double partitions_done = (double)atomic_load(&load->partitions_done);
+    double bytes = (double)atomic_load(&load->bytes_wanted);
+    double bytes_done = (double)atomic_load(&load->bytes_done);
+    /* Bytes take the time, unless there are none to scan. */
+    double part = bytes_done > 0 ? bytes_done / bytes : partitions_done / partitions;
+    double took_s = (double)(now_ms - load->began_ms) / 1000.0;
+    double left_s = part > 0 && part <= 1 ? took_s / part - took_s : 0;
+    WEIR_LOG_INFO(
+        load->manager->log, "logs_loading", WEIR_I64("partitions_done", (int64_t)partitions_done),
+        WEIR_I64("partitions", (int64_t)partitions), WEIR_I64("bytes_done", (int64_t)bytes_done),
+        WEIR_I64("bytes", (int64_t)bytes), WEIR_I64("seconds", (int64_t)took_s),
+        WEIR_I64("seconds_left", (int64_t)(left_s + 0.5)));
+}
+
+static void on_scanned(void *context, uint64_t bytes)
+{
+    struct load_task *task = context;
+    /* A segment that is scanned though nobody expected it does not bring done above wanted. */
+    uint64_t left = task->bytes_wanted - task->bytes_done;
+    uint64_t counted = bytes < left ? bytes : left;
+    task->bytes_done += counted;
+    atomic_fetch_add_explicit(&task->dir->load->bytes_done, counted, memory_order_relaxed);
+    maybe_report(task->dir->load);
+}
 
 /* --- One partition. --- */
 
@@ -117,6 +166,8 @@ static enum weir_status open_partition(struct load_task *task, struct weir_detai
         cleaned_offset < 0)
         cleaned_offset = -1;
     options.cleaned_to = cleaned_offset;
+    options.on_scanned = on_scanned;
+    options.scan_context = task;
     struct weir_partition_log_recovery recovery;
     struct weir_partition_log *log = NULL;
     enum weir_status status = weir_partition_log_open(&options, &log, &recovery, detail);
@@ -164,6 +215,8 @@ static void run_task(struct weir_task *base)
             weir_log_manager_dir_failed(dir, &detail);
         }
     }
+    atomic_fetch_add_explicit(&task->dir->load->partitions_done, 1, memory_order_relaxed);
+    on_scanned(task, UINT64_MAX); /* what is left of it */
     weir_free(task);
 }
 
@@ -184,7 +237,7 @@ static enum weir_status on_name(void *context, const char *name)
 }
 
 static enum weir_status submit(struct dir_load *dir, const struct weir_topic_partition *key,
-                               const char *path, struct weir_task_pool *pool)
+                               const char *path)
 {
     struct load_task *task = weir_calloc(1, sizeof(*task));
     if (task == NULL)
@@ -193,12 +246,18 @@ static enum weir_status submit(struct dir_load *dir, const struct weir_topic_par
     task->dir = dir;
     memcpy(&task->key, key, sizeof(task->key));
     (void)snprintf(task->path, sizeof(task->path), "%s", path);
-    weir_task_pool_submit(pool, &task->task);
+    struct load *load = dir->load;
+    if (!load->manager->dirs[dir->index].was_clean)
+        task->bytes_wanted =
+            weir_log_dir_bytes_from(load->manager->env, path, lookup(&dir->recovery_points, key));
+    atomic_fetch_add_explicit(&load->bytes_wanted, task->bytes_wanted, memory_order_relaxed);
+    atomic_fetch_add_explicit(&load->partitions_wanted, 1, memory_order_relaxed);
+    weir_task_pool_submit(dir->pool, &task->task);
     return WEIR_OK;
 }
 
 static enum weir_status load_name(struct dir_load *dir, const char *name,
-                                  struct weir_task_pool *pool, struct weir_detail *detail)
+                                  struct weir_detail *detail)
 {
     struct weir_log_manager *manager = dir->load->manager;
     char path[WEIR_SEGMENT_PATH_BYTES];
@@ -221,7 +280,7 @@ static enum weir_status load_name(struct dir_load *dir, const char *name,
     }
     switch (kind) {
     case WEIR_PARTITION_DIR_CURRENT:
-        return submit(dir, &key, path, pool);
+        return submit(dir, &key, path);
     case WEIR_PARTITION_DIR_DELETE:
         return weir_file_reaper_add(manager->reaper, path, true,
                                     weir_env_monotonic_ms(manager->env) +
@@ -265,24 +324,28 @@ static void done_dir(struct dir_load *dir)
     weir_offset_checkpoint_done(&dir->cleaned);
 }
 
+/* Each directory has its own threads, so a slow one does not hold the others up. */
 static enum weir_status load_dirs(struct load *load, struct dir_load *dirs,
                                   struct weir_detail *detail)
 {
     struct weir_log_manager *manager = load->manager;
-    struct weir_task_pool *pool = NULL;
-    enum weir_status status = weir_task_pool_new(
-        manager->env, manager->threads_per_dir * (unsigned)manager->dir_count, &pool, detail);
+    enum weir_status status = WEIR_OK;
     for (size_t i = 0; i < manager->dir_count && status == WEIR_OK; i++) {
         dirs[i].load = load;
         dirs[i].index = i;
         if (atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed))
             continue;
         status = begin_dir(&dirs[i], detail);
+        if (status == WEIR_OK && dirs[i].count > 0)
+            status =
+                weir_task_pool_new(manager->env, manager->threads_per_dir, &dirs[i].pool, detail);
         for (size_t n = 0; n < dirs[i].count && status == WEIR_OK; n++)
-            status = load_name(&dirs[i], dirs[i].names[n], pool, detail);
+            status = load_name(&dirs[i], dirs[i].names[n], detail);
     }
-    if (pool != NULL)
-        weir_task_pool_free(pool); /* runs what was submitted to its end */
+    for (size_t i = 0; i < manager->dir_count; i++) {
+        if (dirs[i].pool != NULL)
+            weir_task_pool_free(dirs[i].pool); /* runs what was submitted to its end */
+    }
     for (size_t i = 0; i < manager->dir_count && status == WEIR_OK; i++)
         manager->dirs[i].is_loaded =
             !atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed);
@@ -295,6 +358,8 @@ enum weir_status weir_log_manager_load(struct weir_log_manager *manager,
                                        struct weir_detail *detail)
 {
     struct load load = {.manager = manager, .options = options};
+    load.began_ms = weir_env_monotonic_ms(manager->env);
+    load.next_report_ms = load.began_ms + WEIR_LOAD_REPORT_MS;
     struct dir_load *dirs = weir_calloc(manager->dir_count, sizeof(dirs[0]));
     if (dirs == NULL)
         return WEIR_NO_MEMORY;

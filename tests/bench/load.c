@@ -6,6 +6,8 @@
  *   bench_load first   HOST PORT                                   connects and asks ApiVersions,
  * until it is answered bench_load produce HOST PORT TOPIC TOTAL_BYTES BATCH_BYTES RECORD_BYTES
  *   bench_load fetch   HOST PORT TOPIC TOTAL_BYTES
+ *   bench_load create  HOST PORT TOPIC PARTITIONS                  until the last one has a leader
+ *   bench_load spread  HOST PORT TOPIC TOTAL_BYTES BATCH_BYTES RECORD_BYTES PARTITIONS
  *
  * Prints "ok <bytes> bytes <requests> requests"; anything unexpected is a sentence on stderr and
  * exit code 1.
@@ -13,9 +15,13 @@
 #include "weir/base/endian.h"
 #include "weir/base/memory.h"
 #include "weir/protocol/api_keys.h"
+#include "weir/protocol/messages/create_topics_request.h"
 #include "weir/protocol/messages/fetch_request.h"
 #include "weir/protocol/messages/fetch_response.h"
+#include "weir/protocol/messages/list_offsets_request.h"
+#include "weir/protocol/messages/list_offsets_response.h"
 #include "weir/protocol/messages/metadata_request.h"
+#include "weir/protocol/messages/metadata_response.h"
 #include "weir/protocol/messages/produce_request.h"
 #include "weir/record/batch_builder.h"
 
@@ -32,6 +38,7 @@
 
 #define IN_FLIGHT       5
 #define CONNECT_TRIES   20000
+#define CREATE_TRIES    12000
 #define FETCH_BYTES_MAX (1 << 20)
 
 static _Noreturn void fail(const char *what)
@@ -178,51 +185,171 @@ static void build_batch(struct weir_buf *out, size_t batch_bytes, size_t record_
     weir_free(value);
 }
 
-static void check_produced(const struct weir_buf *frame)
+/* Produce v3: correlation id, one topic with its name, one partition: index, error code.  The error
+ * code lies behind the topic's name. */
+static int16_t produced_error(const struct weir_buf *frame)
 {
-    /* Produce v3: correlation id, one topic with its name, one partition: index, error code.  The
-     * error code lies behind the topic's name. */
     size_t name = weir_get_u16(frame->data + 8);
-    if (frame->size < 10 + name + 10 || weir_get_i16(frame->data + 10 + name + 8) != 0)
-        fail("a produce request was refused");
+    if (frame->size < 10 + name + 10)
+        fail("a produce response that cannot be read");
+    return weir_get_i16(frame->data + 10 + name + 8);
+}
+
+struct produce {
+    struct weir_produce_request request;
+    struct weir_produce_request_topic_produce_data data;
+    struct weir_produce_request_partition_produce_data partition;
+    struct weir_buf batch, frame, response;
+};
+
+static void produce_init(struct produce *produce, const char *topic, size_t batch_bytes,
+                         size_t record_bytes)
+{
+    memset(produce, 0, sizeof(*produce));
+    build_batch(&produce->batch, batch_bytes, record_bytes);
+    weir_produce_request_init(&produce->request);
+    weir_produce_request_topic_produce_data_init(&produce->data);
+    weir_produce_request_partition_produce_data_init(&produce->partition);
+    produce->partition.records.bytes = weir_buf_slice(&produce->batch);
+    produce->data.name = weir_slice_str(topic);
+    produce->data.partition_data.items = &produce->partition;
+    produce->data.partition_data.count = 1;
+    produce->request.acks = 1;
+    produce->request.timeout_ms = 30000;
+    produce->request.topic_data.items = &produce->data;
+    produce->request.topic_data.count = 1;
+    encode_request(&produce->frame, WEIR_API_PRODUCE, 3, &produce->request);
+}
+
+/* The requests go to the partitions in turn. */
+static void run_produce(int fd, struct produce *produce, size_t total, int partitions)
+{
+    size_t count = total / produce->batch.size + 1;
+    for (size_t sent = 0, answered = 0; answered < count;) {
+        if (sent < count && sent - answered < IN_FLIGHT) {
+            if (partitions > 1) {
+                produce->partition.index = (int32_t)(sent % (size_t)partitions);
+                encode_request(&produce->frame, WEIR_API_PRODUCE, 3, &produce->request);
+            }
+            send_all(fd, weir_buf_slice(&produce->frame));
+            sent++;
+            continue;
+        }
+        receive_frame(fd, &produce->response);
+        if (produced_error(&produce->response) != 0)
+            fail("a produce request was refused");
+        answered++;
+    }
+    printf("ok %zu bytes %zu requests\n", count * produce->batch.size, count);
+    weir_buf_done(&produce->batch);
+    weir_buf_done(&produce->frame);
+    weir_buf_done(&produce->response);
 }
 
 static void produce(int fd, const char *topic, size_t total, size_t batch_bytes,
                     size_t record_bytes)
 {
-    struct weir_produce_request request;
-    struct weir_produce_request_topic_produce_data data;
-    struct weir_produce_request_partition_produce_data partition;
-    struct weir_buf batch = {0}, frame = {0}, response = {0};
+    struct produce produce;
     create_topic(fd, topic);
-    build_batch(&batch, batch_bytes, record_bytes);
-    weir_produce_request_init(&request);
-    weir_produce_request_topic_produce_data_init(&data);
-    weir_produce_request_partition_produce_data_init(&partition);
-    partition.records.bytes = weir_buf_slice(&batch);
-    data.name = weir_slice_str(topic);
-    data.partition_data.items = &partition;
-    data.partition_data.count = 1;
-    request.acks = 1;
-    request.timeout_ms = 30000;
-    request.topic_data.items = &data;
-    request.topic_data.count = 1;
-    encode_request(&frame, WEIR_API_PRODUCE, 3, &request);
-    size_t count = total / batch.size + 1;
-    for (size_t sent = 0, answered = 0; answered < count;) {
-        if (sent < count && sent - answered < IN_FLIGHT) {
-            send_all(fd, weir_buf_slice(&frame));
-            sent++;
-            continue;
-        }
-        receive_frame(fd, &response);
-        check_produced(&response);
-        answered++;
+    produce_init(&produce, topic, batch_bytes, record_bytes);
+    run_produce(fd, &produce, total, 1);
+}
+
+static void spread(int fd, const char *topic, size_t total, size_t batch_bytes, size_t record_bytes,
+                   int partitions)
+{
+    struct produce produce;
+    produce_init(&produce, topic, batch_bytes, record_bytes);
+    run_produce(fd, &produce, total, partitions);
+}
+
+/* How many partitions of the topic have a leader. */
+static size_t count_led(int fd, const char *topic, struct weir_buf *frame)
+{
+    struct weir_metadata_request_metadata_request_topic item;
+    struct weir_metadata_request request;
+    struct weir_metadata_response response;
+    struct weir_arena arena;
+    struct weir_reader reader;
+    weir_metadata_request_init(&request);
+    weir_metadata_request_metadata_request_topic_init(&item);
+    item.name = weir_slice_str(topic);
+    request.topics.items = &item;
+    request.topics.count = 1;
+    encode_request(frame, WEIR_API_METADATA, 4, &request);
+    send_all(fd, weir_buf_slice(frame));
+    receive_frame(fd, frame);
+    weir_arena_init(&arena, 0);
+    weir_reader_init(&reader, weir_slice_of(frame->data + 4, frame->size - 4), &arena);
+    weir_metadata_response_read(&reader, 4, &response);
+    if (weir_reader_status(&reader) != WEIR_OK || response.topics.count != 1)
+        fail("a metadata response that cannot be read");
+    size_t count = 0;
+    for (int32_t i = 0; i < response.topics.items[0].partitions.count; i++)
+        count += response.topics.items[0].partitions.items[i].leader_id >= 0;
+    weir_arena_done(&arena);
+    return count;
+}
+
+/* Until the partition created last takes an empty-handed fetch. */
+static void wait_led(int fd, const char *topic, int32_t index, struct weir_buf *frame)
+{
+    struct weir_list_offsets_request request;
+    struct weir_list_offsets_request_list_offsets_topic wanted;
+    struct weir_list_offsets_request_list_offsets_partition partition;
+    struct weir_list_offsets_response response;
+    struct weir_arena arena;
+    struct weir_reader reader;
+    weir_list_offsets_request_init(&request);
+    weir_list_offsets_request_list_offsets_topic_init(&wanted);
+    weir_list_offsets_request_list_offsets_partition_init(&partition);
+    partition.partition_index = index;
+    partition.timestamp = -1;
+    wanted.name = weir_slice_str(topic);
+    wanted.partitions.items = &partition;
+    wanted.partitions.count = 1;
+    request.replica_id = -1;
+    request.topics.items = &wanted;
+    request.topics.count = 1;
+    for (int i = 0; i < CREATE_TRIES; i++) {
+        encode_request(frame, WEIR_API_LIST_OFFSETS, 1, &request);
+        send_all(fd, weir_buf_slice(frame));
+        receive_frame(fd, frame);
+        weir_arena_init(&arena, 0);
+        weir_reader_init(&reader, weir_slice_of(frame->data + 4, frame->size - 4), &arena);
+        weir_list_offsets_response_read(&reader, 1, &response);
+        bool is_led = weir_reader_status(&reader) == WEIR_OK && response.topics.count == 1 &&
+                      response.topics.items[0].partitions.items[0].error_code == 0;
+        weir_arena_done(&arena);
+        if (is_led)
+            return;
+        (void)poll(NULL, 0, 10);
     }
-    printf("ok %zu bytes %zu requests\n", count * batch.size, count);
-    weir_buf_done(&batch);
+    fail("the topic is not served");
+}
+
+static void create(int fd, const char *topic, int32_t partitions)
+{
+    struct weir_create_topics_request request;
+    struct weir_create_topics_request_creatable_topic item;
+    struct weir_buf frame = {0};
+    weir_create_topics_request_init(&request);
+    weir_create_topics_request_creatable_topic_init(&item);
+    item.name = weir_slice_str(topic);
+    item.num_partitions = partitions;
+    item.replication_factor = 1;
+    request.topics.items = &item;
+    request.topics.count = 1;
+    request.timeout_ms = 60000;
+    encode_request(&frame, WEIR_API_CREATE_TOPICS, 4, &request);
+    send_all(fd, weir_buf_slice(&frame));
+    receive_frame(fd, &frame);
+    for (int i = 0; i < CREATE_TRIES && count_led(fd, topic, &frame) < (size_t)partitions; i++)
+        (void)poll(NULL, 0, 10);
+    for (int32_t i = partitions - 1; i >= 0; i--)
+        wait_led(fd, topic, i, &frame);
+    printf("ok %d partitions\n", partitions);
     weir_buf_done(&frame);
-    weir_buf_done(&response);
 }
 
 /* Bytes of records in the response, and the offset behind the last of them. */
@@ -290,7 +417,7 @@ static void fetch(int fd, const char *topic, size_t total)
 int main(int argc, char **argv)
 {
     if (argc < 4)
-        fail("usage: bench_load first|produce|fetch HOST PORT ...");
+        fail("usage: bench_load first|produce|fetch|create|spread HOST PORT ...");
     int fd = connect_to(argv[2], argv[3]);
     if (strcmp(argv[1], "first") == 0) {
         first_answer(fd);
@@ -298,10 +425,15 @@ int main(int argc, char **argv)
     } else if (strcmp(argv[1], "produce") == 0 && argc == 8) {
         produce(fd, argv[4], strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10),
                 strtoull(argv[7], NULL, 10));
+    } else if (strcmp(argv[1], "spread") == 0 && argc == 9) {
+        spread(fd, argv[4], strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10),
+               strtoull(argv[7], NULL, 10), atoi(argv[8]));
+    } else if (strcmp(argv[1], "create") == 0 && argc == 6) {
+        create(fd, argv[4], atoi(argv[5]));
     } else if (strcmp(argv[1], "fetch") == 0 && argc == 6) {
         fetch(fd, argv[4], strtoull(argv[5], NULL, 10));
     } else {
-        fail("usage: bench_load first|produce|fetch HOST PORT ...");
+        fail("usage: bench_load first|produce|fetch|create|spread HOST PORT ...");
     }
     close(fd);
     return 0;

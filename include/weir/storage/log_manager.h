@@ -99,7 +99,11 @@ struct weir_log_manager_load_result {
     uint64_t cut_bytes;
 };
 
-/* Loads everything but __cluster_metadata-0, with several threads a directory.  A partition that
+#define WEIR_LOAD_REPORT_MS 2000
+
+/* Loads everything but __cluster_metadata-0, with recovery_threads_per_dir threads for each
+ * directory.  While it takes long the event logs_loading tells every WEIR_LOAD_REPORT_MS of the
+ * env's clock how far it is and the time left; what takes less tells nothing.  A partition that
  * cannot be loaded for its files' sake takes its directory offline (M3), as Apache Kafka does; the
  * load goes on with the others. */
 WEIR_MUST_CHECK enum weir_status

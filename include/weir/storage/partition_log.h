@@ -74,6 +74,10 @@ struct weir_partition_log_options {
     void (*on_fault)(void *context, struct weir_partition_log *log,
                      const struct weir_detail *fault);
     void *context;
+    /* Called now and then while open scans batches: so many bytes more were done.  NULL is allowed.
+     */
+    void (*on_scanned)(void *scan_context, uint64_t bytes);
+    void *scan_context;
 };
 
 /* Defaults for everything but env, dir and key. */

@@ -11,131 +11,7 @@
 
 enum { FAULTS_SAID_EACH_SECOND = 10 };
 
-/* --- Opening directories. --- */
-
-static enum weir_status lock_dir(struct log_dir *dir, struct weir_detail *detail)
-{
-    char path[WEIR_SEGMENT_PATH_BYTES];
-    struct weir_env *env = dir->manager->env;
-    (void)snprintf(path, sizeof(path), "%s/.lock", dir->path);
-    enum weir_status status = weir_file_open(
-        env, path, WEIR_OPEN_READ | WEIR_OPEN_WRITE | WEIR_OPEN_CREATE, &dir->lock_file, detail);
-    if (status != WEIR_OK)
-        return status;
-    status = weir_file_lock(env, dir->lock_file, detail);
-    if (status == WEIR_BUSY)
-        weir_detail_set(detail,
-                        "Failed to acquire lock on file .lock in %s. A Kafka instance in another "
-                        "process or thread is "
-                        "using this directory.",
-                        dir->path);
-    return status;
-}
-
-static enum weir_status check_properties(struct log_dir *dir,
-                                         const struct weir_log_manager_options *options,
-                                         const char *cluster_id, struct weir_detail *detail)
-{
-    struct weir_env *env = dir->manager->env;
-    enum weir_status status = weir_meta_properties_read(env, dir->path, &dir->properties, detail);
-    if (status == WEIR_NOT_FOUND) {
-        weir_detail_set(detail, "%s", "");
-        dir->properties.node_id = options->node_id;
-        (void)snprintf(dir->properties.cluster_id, sizeof(dir->properties.cluster_id), "%s",
-                       cluster_id);
-        dir->properties.directory_id = weir_random_uuid(env);
-        return weir_meta_properties_write(env, dir->path, &dir->properties, detail);
-    }
-    if (status != WEIR_OK)
-        return status;
-    if (strcmp(dir->properties.cluster_id, cluster_id) != 0) {
-        weir_detail_set(detail, "%s belongs to cluster %s and not to %s", dir->path,
-                        dir->properties.cluster_id, cluster_id);
-        return WEIR_INCONSISTENT_CLUSTER_ID;
-    }
-    if (dir->properties.node_id != options->node_id) {
-        weir_detail_set(detail, "%s belongs to node %d and not to %d", dir->path,
-                        dir->properties.node_id, options->node_id);
-        return WEIR_INVALID;
-    }
-    if (!weir_uuid_is_zero(dir->properties.directory_id))
-        return WEIR_OK;
-    dir->properties.directory_id = weir_random_uuid(env);
-    return weir_meta_properties_write(env, dir->path, &dir->properties, detail);
-}
-
-/* M2: the marker's word is taken and the marker removed before anything is touched. */
-static enum weir_status take_marker(struct log_dir *dir, struct weir_detail *detail)
-{
-    dir->previous_broker_epoch = -1;
-    enum weir_status status =
-        weir_clean_marker_read(dir->manager->env, dir->path, &dir->previous_broker_epoch, detail);
-    if (status == WEIR_NOT_FOUND) {
-        weir_detail_set(detail, "%s", "");
-        return WEIR_OK;
-    }
-    dir->was_clean = status == WEIR_OK;
-    return weir_clean_marker_remove(dir->manager->env, dir->path, detail);
-}
-
-/* The cluster id of the first directory that has one, the wanted one, or a new one. */
-static void choose_cluster_id(const struct weir_log_manager_options *options,
-                              char out[WEIR_CLUSTER_ID_BYTES])
-{
-    if (options->cluster_id != NULL) {
-        (void)snprintf(out, WEIR_CLUSTER_ID_BYTES, "%s", options->cluster_id);
-        return;
-    }
-    for (size_t i = 0; i < options->dir_count; i++) {
-        struct weir_meta_properties properties;
-        if (weir_meta_properties_read(options->env, options->dirs[i], &properties, NULL) ==
-            WEIR_OK) {
-            memcpy(out, properties.cluster_id, WEIR_CLUSTER_ID_BYTES);
-            return;
-        }
-    }
-    char text[WEIR_UUID_TEXT_BYTES];
-    weir_uuid_format(weir_random_uuid(options->env), text);
-    (void)snprintf(out, WEIR_CLUSTER_ID_BYTES, "%s", text);
-}
-
-static enum weir_status open_dir(struct log_dir *dir,
-                                 const struct weir_log_manager_options *options,
-                                 const char *cluster_id, struct weir_detail *detail)
-{
-    enum weir_status status = lock_dir(dir, detail);
-    if (status == WEIR_OK)
-        status = check_properties(dir, options, cluster_id, detail);
-    return status == WEIR_OK ? take_marker(dir, detail) : status;
-}
-
-static enum weir_status open_dirs(struct weir_log_manager *manager,
-                                  const struct weir_log_manager_options *options,
-                                  struct weir_detail *detail)
-{
-    char cluster_id[WEIR_CLUSTER_ID_BYTES];
-    manager->dirs = weir_calloc(options->dir_count, sizeof(manager->dirs[0]));
-    if (manager->dirs == NULL)
-        return WEIR_NO_MEMORY;
-    for (size_t i = 0; i < options->dir_count; i++) {
-        struct log_dir *dir = &manager->dirs[i];
-        dir->manager = manager;
-        dir->path = weir_strdup(options->dirs[i]);
-        manager->dir_count++;
-        if (dir->path == NULL)
-            return WEIR_NO_MEMORY;
-        enum weir_status status = weir_dir_make_all_durably(options->env, dir->path, detail);
-        if (status != WEIR_OK)
-            return status;
-    }
-    choose_cluster_id(options, cluster_id);
-    for (size_t i = 0; i < manager->dir_count; i++) {
-        enum weir_status status = open_dir(&manager->dirs[i], options, cluster_id, detail);
-        if (status != WEIR_OK)
-            return status;
-    }
-    return WEIR_OK;
-}
+/* --- Life. --- */
 
 enum weir_status weir_log_manager_open(const struct weir_log_manager_options *options,
                                        struct weir_log_manager **out, struct weir_detail *detail)
@@ -154,6 +30,7 @@ enum weir_status weir_log_manager_open(const struct weir_log_manager_options *op
         options->recovery_threads_per_dir == 0 ? 2 : options->recovery_threads_per_dir;
     manager->on_dir_failed = options->on_dir_failed;
     manager->context = options->context;
+    weir_list_init(&manager->preferred);
     weir_lock_init(&manager->lock, WEIR_LOCK_RANK_LOG_DIR);
     (void)pthread_cond_init(&manager->written,
                             NULL); /* cannot fail with default attributes on Linux */
@@ -162,7 +39,7 @@ enum weir_status weir_log_manager_open(const struct weir_log_manager_options *op
         status = weir_segment_cache_new(options->open_segment_files_max,
                                         options->segment_index_bytes_max, &manager->cache);
     if (status == WEIR_OK)
-        status = open_dirs(manager, options, detail);
+        status = weir_log_manager_open_dirs(manager, options, detail);
     if (status != WEIR_OK) {
         weir_log_manager_free(manager);
         return status;
@@ -178,6 +55,7 @@ static void free_entries(struct weir_log_manager *manager)
     while ((item = weir_map_next(&manager->logs, &cursor)) != NULL) {
         struct log_entry *entry = item->value;
         weir_partition_log_unref(entry->log);
+        weir_partition_log_unref(entry->future);
         weir_free(entry);
     }
     weir_map_done(&manager->logs);
@@ -188,11 +66,8 @@ void weir_log_manager_free(struct weir_log_manager *manager)
     if (manager == NULL)
         return;
     free_entries(manager);
-    for (size_t i = 0; i < manager->dir_count; i++) {
-        weir_file_close(manager->env, manager->dirs[i].lock_file);
-        weir_free(manager->dirs[i].path);
-    }
-    weir_free(manager->dirs);
+    weir_log_manager_free_seconds(manager);
+    weir_log_manager_close_dirs(manager);
     weir_segment_cache_free(manager->cache);
     weir_file_reaper_free(manager->reaper);
     (void)pthread_cond_destroy(&manager->written);
@@ -200,57 +75,11 @@ void weir_log_manager_free(struct weir_log_manager *manager)
     weir_free(manager);
 }
 
-/* --- Facts. --- */
-
-const char *weir_log_manager_cluster_id(const struct weir_log_manager *manager)
-{
-    return manager->dirs[0].properties.cluster_id;
-}
-
-size_t weir_log_manager_dir_count(const struct weir_log_manager *manager)
-{
-    return manager->dir_count;
-}
-
-void weir_log_manager_dir(struct weir_log_manager *manager, size_t index,
-                          struct weir_log_dir_info *out)
-{
-    const struct log_dir *dir = &manager->dirs[index];
-    *out = (struct weir_log_dir_info){
-        .path = dir->path,
-        .directory_id = dir->properties.directory_id,
-        .is_offline = atomic_load_explicit(&dir->is_offline, memory_order_relaxed),
-        .was_clean = dir->was_clean,
-        .previous_broker_epoch = dir->previous_broker_epoch};
-}
-
-int64_t weir_log_manager_previous_broker_epoch(struct weir_log_manager *manager)
-{
-    int64_t epoch = manager->dirs[0].previous_broker_epoch;
-    for (size_t i = 0; i < manager->dir_count; i++) {
-        if (!manager->dirs[i].was_clean || manager->dirs[i].previous_broker_epoch != epoch)
-            return -1;
-    }
-    return epoch;
-}
+/* --- Options of a log. --- */
 
 struct weir_file_reaper *weir_log_manager_reaper(struct weir_log_manager *manager)
 {
     return manager->reaper;
-}
-
-/* --- Failed directories (M3). --- */
-
-/* Called with the failed log's lock held: the others are failed by whoever reads the flag. */
-static void on_log_failure(void *context, struct weir_partition_log *log,
-                           const struct weir_detail *detail)
-{
-    struct log_dir *dir = context;
-    struct weir_log_manager *manager = dir->manager;
-    (void)log;
-    if (!atomic_exchange_explicit(&dir->is_offline, true, memory_order_relaxed) &&
-        manager->on_dir_failed != NULL)
-        manager->on_dir_failed(manager->context, dir->path, dir->properties.directory_id, detail);
 }
 
 static void on_log_truncated(void *context, struct weir_partition_log *log)
@@ -283,33 +112,6 @@ void weir_log_manager_on_fault(void *context, struct weir_partition_log *log,
                   WEIR_I64("partition", key->partition), WEIR_STR("what", fault->text));
 }
 
-static void fail_logs_of(struct weir_log_manager *manager, size_t dir_index,
-                         const struct weir_detail *why)
-{
-    struct weir_partition_log **logs = NULL;
-    size_t count = 0;
-    if (weir_log_manager_list(manager, &logs, &count) != WEIR_OK)
-        return; /* they find out at their next write */
-    for (size_t i = 0; i < count; i++) {
-        if (weir_log_manager_dir_of(manager, weir_partition_log_key(logs[i])) == (int)dir_index)
-            weir_partition_log_fail(logs[i], why);
-        weir_partition_log_unref(logs[i]);
-    }
-    weir_free(logs);
-}
-
-void weir_log_manager_dir_failed(struct log_dir *dir, const struct weir_detail *detail)
-{
-    on_log_failure(dir, NULL, detail);
-    fail_logs_of(dir->manager, (size_t)(dir - dir->manager->dirs), detail);
-}
-
-void weir_log_manager_fail_dir(struct weir_log_manager *manager, size_t index,
-                               const struct weir_detail *why)
-{
-    weir_log_manager_dir_failed(&manager->dirs[index], why);
-}
-
 struct weir_partition_log_options
 weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
                              const struct weir_topic_partition *key,
@@ -321,7 +123,7 @@ weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
     options.config = *config;
     options.reaper = manager->reaper;
     options.cache = manager->cache;
-    options.on_failure = on_log_failure;
+    options.on_failure = weir_log_manager_on_log_failure;
     options.on_truncated = on_log_truncated;
     options.on_fault = weir_log_manager_on_fault;
     options.context = &manager->dirs[dir_index];
@@ -332,8 +134,15 @@ void weir_log_manager_metadata_options(struct weir_log_manager *manager,
                                        struct weir_partition_log_options *out, char out_dir[4096])
 {
     struct weir_topic_partition key = {.topic = "__cluster_metadata", .partition = 0};
-    *out = weir_log_manager_log_options(manager, 0, &key, &manager->defaults);
-    (void)snprintf(out_dir, 4096, "%s/" WEIR_METADATA_LOG_DIR, manager->dirs[0].path);
+    bool is_log_dir = manager->metadata_index < manager->dir_count;
+    size_t index = is_log_dir ? manager->metadata_index : 0;
+    *out = weir_log_manager_log_options(manager, index, &key, &manager->defaults);
+    (void)snprintf(out_dir, 4096, "%s/" WEIR_METADATA_LOG_DIR,
+                   is_log_dir ? manager->dirs[index].path : manager->metadata_dir);
+    if (!is_log_dir) {
+        out->on_failure = NULL; /* it is in none of ours */
+        out->on_truncated = NULL;
+    }
     out->dir = out_dir;
     out->topic_id = weir_uuid_small(1);
 }
@@ -408,16 +217,49 @@ enum weir_status weir_log_manager_list(struct weir_log_manager *manager,
     return WEIR_OK;
 }
 
-/* --- Creating and deleting. --- */
-
-static bool is_online(const struct log_dir *dir)
+static void add_replica(struct weir_log_replica *replicas, size_t *count,
+                        struct weir_partition_log *log, size_t dir_index, bool is_future)
 {
-    return !atomic_load_explicit(&((struct log_dir *)(uintptr_t)dir)->is_offline,
-                                 memory_order_relaxed);
+    replicas[(*count)++] = (struct weir_log_replica){
+        .log = weir_partition_log_ref(log), .dir_index = dir_index, .is_future = is_future};
 }
 
-/* The online directory with the fewest partitions; dir_count when there is none. */
-static enum weir_status choose_dir(struct weir_log_manager *manager, size_t *out)
+enum weir_status weir_log_manager_replicas(struct weir_log_manager *manager,
+                                           struct weir_log_replica **out, size_t *out_count)
+{
+    size_t count = 0;
+    size_t cursor = 0;
+    const struct weir_map_entry *item;
+    weir_lock_take(&manager->lock);
+    struct weir_log_replica *replicas =
+        weir_calloc(manager->logs.count * 2 + manager->second_count + 1, sizeof(replicas[0]));
+    while (replicas != NULL && (item = weir_map_next(&manager->logs, &cursor)) != NULL) {
+        const struct log_entry *entry = item->value;
+        add_replica(replicas, &count, entry->log, entry->dir_index, false);
+        if (entry->future != NULL)
+            add_replica(replicas, &count, entry->future, entry->future_dir_index, true);
+    }
+    for (size_t i = 0; replicas != NULL && i < manager->second_count; i++)
+        add_replica(replicas, &count, manager->seconds[i].log, manager->seconds[i].dir_index, true);
+    weir_lock_release(&manager->lock);
+    if (replicas == NULL)
+        return WEIR_NO_MEMORY;
+    *out = replicas;
+    *out_count = count;
+    return WEIR_OK;
+}
+
+void weir_log_replicas_free(struct weir_log_replica *replicas, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        weir_partition_log_unref(replicas[i].log);
+    weir_free(replicas);
+}
+
+/* --- Creating and deleting. --- */
+
+/* The online directory with the fewest partitions, moves towards it counted. */
+static enum weir_status fewest(struct weir_log_manager *manager, size_t *out)
 {
     size_t *counts = weir_calloc(manager->dir_count, sizeof(counts[0]));
     if (counts == NULL)
@@ -425,20 +267,56 @@ static enum weir_status choose_dir(struct weir_log_manager *manager, size_t *out
     size_t cursor = 0;
     const struct weir_map_entry *item;
     weir_lock_take(&manager->lock);
-    while ((item = weir_map_next(&manager->logs, &cursor)) != NULL)
-        counts[((const struct log_entry *)item->value)->dir_index]++;
+    while ((item = weir_map_next(&manager->logs, &cursor)) != NULL) {
+        const struct log_entry *entry = item->value;
+        counts[entry->dir_index]++;
+        if (entry->future != NULL)
+            counts[entry->future_dir_index]++;
+    }
     weir_lock_release(&manager->lock);
-    size_t chosen = manager->dir_count;
+    size_t chosen = SIZE_MAX;
     for (size_t i = 0; i < manager->dir_count; i++) {
-        if (is_online(&manager->dirs[i]) &&
-            (chosen == manager->dir_count || counts[i] < counts[chosen]))
+        if (weir_log_manager_is_online(&manager->dirs[i]) &&
+            (chosen == SIZE_MAX || counts[i] < counts[chosen]))
             chosen = i;
     }
     weir_free(counts);
-    if (chosen == manager->dir_count)
+    if (chosen == SIZE_MAX)
         return WEIR_KAFKA_STORAGE_ERROR;
     *out = chosen;
     return WEIR_OK;
+}
+
+/* Where a log that is not here is created, or why it is not.  A log that exists in a directory that
+ * is offline must not begin anew elsewhere: that would lose its records without a word. */
+static enum weir_status choose_dir(struct weir_log_manager *manager,
+                                   const struct weir_topic_partition *key,
+                                   const struct weir_log_placement *placement, size_t *out,
+                                   struct weir_detail *detail)
+{
+    size_t index = weir_log_manager_take_preferred(manager, key);
+    if (index == SIZE_MAX && placement->has_directory) {
+        index = weir_log_manager_dir_by_id(manager, placement->directory_id);
+        if (index == SIZE_MAX) {
+            char text[WEIR_UUID_TEXT_BYTES];
+            weir_uuid_format(placement->directory_id, text);
+            weir_detail_set(
+                detail, "its log directory (directory.id %s) is offline or not in log.dirs", text);
+            return WEIR_KAFKA_STORAGE_ERROR;
+        }
+    }
+    if (index == SIZE_MAX && placement->must_exist && weir_log_manager_offline_count(manager) > 0) {
+        weir_detail_set(detail, "it may be in a log directory that is offline");
+        return WEIR_KAFKA_STORAGE_ERROR;
+    }
+    if (index != SIZE_MAX) {
+        *out = index;
+        return WEIR_OK;
+    }
+    enum weir_status status = fewest(manager, out);
+    if (status == WEIR_KAFKA_STORAGE_ERROR)
+        weir_detail_set(detail, "no log directory is online");
+    return status;
 }
 
 static enum weir_status use_existing(struct weir_partition_log *log, struct weir_uuid topic_id,
@@ -457,16 +335,15 @@ static enum weir_status use_existing(struct weir_partition_log *log, struct weir
 static enum weir_status open_new(struct weir_log_manager *manager,
                                  const struct weir_topic_partition *key, struct weir_uuid topic_id,
                                  const struct weir_log_config *config,
+                                 const struct weir_log_placement *placement,
                                  struct weir_partition_log **out, struct weir_detail *detail)
 {
     char name[WEIR_PARTITION_DIR_BYTES];
     char path[WEIR_SEGMENT_PATH_BYTES];
     size_t dir_index = 0;
-    enum weir_status status = choose_dir(manager, &dir_index);
-    if (status != WEIR_OK) {
-        weir_detail_set(detail, "no log directory is online");
+    enum weir_status status = choose_dir(manager, key, placement, &dir_index, detail);
+    if (status != WEIR_OK)
         return status;
-    }
     struct weir_partition_log_options options =
         weir_log_manager_log_options(manager, dir_index, key, config);
     weir_partition_dir_name(key, name);
@@ -494,11 +371,21 @@ weir_log_manager_create(struct weir_log_manager *manager, const struct weir_topi
                         struct weir_uuid topic_id, const struct weir_log_config *config,
                         struct weir_partition_log **out, struct weir_detail *detail)
 {
+    struct weir_log_placement anywhere = {0};
+    return weir_log_manager_create_in(manager, key, topic_id, config, &anywhere, out, detail);
+}
+
+enum weir_status
+weir_log_manager_create_in(struct weir_log_manager *manager, const struct weir_topic_partition *key,
+                           struct weir_uuid topic_id, const struct weir_log_config *config,
+                           const struct weir_log_placement *placement,
+                           struct weir_partition_log **out, struct weir_detail *detail)
+{
     struct weir_partition_log *log = weir_log_manager_get(manager, key);
     enum weir_status status;
     if (log == NULL)
-        return open_new(manager, key, topic_id, config == NULL ? &manager->defaults : config, out,
-                        detail);
+        return open_new(manager, key, topic_id, config == NULL ? &manager->defaults : config,
+                        placement, out, detail);
     status = use_existing(log, topic_id, detail);
     if (status != WEIR_OK) {
         weir_partition_log_unref(log);
@@ -506,6 +393,25 @@ weir_log_manager_create(struct weir_log_manager *manager, const struct weir_topi
     }
     *out = log;
     return WEIR_OK;
+}
+
+enum weir_status weir_log_manager_discard(struct weir_log_manager *manager,
+                                          struct weir_partition_log *log, size_t dir_index,
+                                          struct weir_detail *detail)
+{
+    char dir[4096];
+    struct weir_log_config config;
+    enum weir_status status = weir_partition_log_rename_for_delete(log, detail);
+    if (status == WEIR_IO_ERROR)
+        weir_log_manager_dir_failed(&manager->dirs[dir_index], detail);
+    if (status != WEIR_OK)
+        return status;
+    weir_partition_log_dir(log, dir);
+    weir_partition_log_config(log, &config);
+    status =
+        weir_file_reaper_add(manager->reaper, dir, true,
+                             weir_env_monotonic_ms(manager->env) + config.file_delete_delay_ms);
+    return status == WEIR_NO_MEMORY ? WEIR_OK : status; /* the next start removes it */
 }
 
 enum weir_status weir_log_manager_delete(struct weir_log_manager *manager,
@@ -523,20 +429,18 @@ enum weir_status weir_log_manager_delete(struct weir_log_manager *manager,
     weir_lock_release(&manager->lock);
     if (entry == NULL)
         return WEIR_NOT_FOUND;
-    char dir[4096];
-    struct weir_log_config config;
-    enum weir_status status = weir_partition_log_rename_for_delete(entry->log, detail);
-    if (status == WEIR_OK) {
-        weir_partition_log_dir(entry->log, dir);
-        weir_partition_log_config(entry->log, &config);
-        status =
-            weir_file_reaper_add(manager->reaper, dir, true,
-                                 weir_env_monotonic_ms(manager->env) + config.file_delete_delay_ms);
-        if (status == WEIR_NO_MEMORY)
-            status = WEIR_OK; /* the next start removes it */
-    } else if (status == WEIR_IO_ERROR) {
-        weir_log_manager_dir_failed(&manager->dirs[entry->dir_index], detail);
+    enum weir_status status =
+        weir_log_manager_discard(manager, entry->log, entry->dir_index, detail);
+    if (entry->future != NULL) {
+        struct weir_detail why = {{0}};
+        enum weir_status second =
+            weir_log_manager_discard(manager, entry->future, entry->future_dir_index, &why);
+        if (status == WEIR_OK && second != WEIR_OK) {
+            status = second;
+            *detail = why;
+        }
     }
+    weir_partition_log_unref(entry->future);
     weir_partition_log_unref(entry->log);
     weir_free(entry);
     return status;

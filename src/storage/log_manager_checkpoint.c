@@ -68,20 +68,18 @@ static enum weir_status write_checkpoint(struct weir_log_manager *manager, size_
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_offset_checkpoint checkpoint = {0};
-    struct weir_partition_log **logs = NULL;
+    struct weir_log_replica *replicas = NULL;
     size_t count = 0;
-    enum weir_status status = weir_log_manager_list(manager, &logs, &count);
+    enum weir_status status = weir_log_manager_replicas(manager, &replicas, &count);
     if (status != WEIR_OK)
         return status;
-    for (size_t i = 0; i < count; i++) {
-        const struct weir_topic_partition *key = weir_partition_log_key(logs[i]);
+    for (size_t i = 0; i < count && status == WEIR_OK; i++) {
+        struct weir_partition_log *log = replicas[i].log;
         int64_t offset;
-        if (status == WEIR_OK && weir_log_manager_dir_of(manager, key) == (int)dir_index &&
-            checkpoint_value(manager, logs[i], kind, &offset))
-            status = weir_offset_checkpoint_add(&checkpoint, key, offset);
-        weir_partition_log_unref(logs[i]);
+        if (replicas[i].dir_index == dir_index && checkpoint_value(manager, log, kind, &offset))
+            status = weir_offset_checkpoint_add(&checkpoint, weir_partition_log_key(log), offset);
     }
-    weir_free(logs);
+    weir_log_replicas_free(replicas, count);
     path_of(manager, dir_index, kind, path);
     if (status == WEIR_OK)
         status = weir_offset_checkpoint_write(manager->env, path, &checkpoint, detail);
@@ -391,28 +389,31 @@ static void close_with_threads(struct close_work *work)
     run_close(&tasks[0].task);
 }
 
-/* Keeps those of one directory. */
-static void keep_of_dir(struct close_work *work, size_t index)
+/* Those of one directory, the copies of moves among them: a clean directory has nothing that is not
+ * clean. */
+static enum weir_status list_dir(struct close_work *work, size_t index)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < work->count; i++) {
-        const struct weir_topic_partition *key = weir_partition_log_key(work->logs[i]);
-        if (weir_log_manager_dir_of(work->manager, key) == (int)index)
-            work->logs[kept++] = work->logs[i];
-        else
-            weir_partition_log_unref(work->logs[i]);
+    struct weir_log_replica *replicas = NULL;
+    size_t count = 0;
+    enum weir_status status = weir_log_manager_replicas(work->manager, &replicas, &count);
+    if (status != WEIR_OK)
+        return status;
+    work->logs = weir_calloc(count + 1, sizeof(struct weir_partition_log *));
+    for (size_t i = 0; work->logs != NULL && i < count; i++) {
+        if (replicas[i].dir_index == index)
+            work->logs[work->count++] = weir_partition_log_ref(replicas[i].log);
     }
-    work->count = kept;
+    weir_log_replicas_free(replicas, count);
+    return work->logs == NULL ? WEIR_NO_MEMORY : WEIR_OK;
 }
 
 static enum weir_status close_logs(struct weir_log_manager *manager, size_t index,
                                    struct weir_detail *detail)
 {
     struct close_work work = {.manager = manager};
-    enum weir_status status = weir_log_manager_list(manager, &work.logs, &work.count);
+    enum weir_status status = list_dir(&work, index);
     if (status != WEIR_OK)
         return status;
-    keep_of_dir(&work, index);
     /* The partitions' names, once for all of them. */
     status = weir_dir_sync(manager->env, manager->dirs[index].path, detail);
     weir_lock_init(&work.lock, WEIR_LOCK_RANK_LEAF);
@@ -466,7 +467,8 @@ enum weir_status weir_log_manager_close(struct weir_log_manager *manager, int64_
         if (atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed))
             continue;
         enum weir_status status =
-            close_dir(manager, i, broker_epoch, i > 0 || metadata_closed_cleanly, &why);
+            close_dir(manager, i, broker_epoch,
+                      i != manager->metadata_index || metadata_closed_cleanly, &why);
         if (status != WEIR_OK && first == WEIR_OK) {
             first = status;
             weir_detail_set(detail, "%s: %s", manager->dirs[i].path, why.text);

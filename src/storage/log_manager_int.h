@@ -3,6 +3,7 @@
 
 /* The inside of the log manager, shared by log_manager*.c. */
 
+#include "weir/base/list.h"
 #include "weir/base/map.h"
 #include "weir/runtime/lock.h"
 #include "weir/storage/checkpoint.h"
@@ -27,7 +28,9 @@ struct log_dir {
     char *path;
     struct weir_file *lock_file;
     struct weir_meta_properties properties;
+    atomic_bool has_told; /* on_dir_failed is called or being called */
     atomic_bool is_offline;
+    struct weir_detail reason; /* set before is_offline is */
     bool was_clean;
     bool is_loaded;                         /* all its logs; only then may it be called clean */
     bool is_writing[CHECKPOINT_KIND_COUNT]; /* under the manager's lock */
@@ -45,7 +48,24 @@ struct log_entry {
     size_t dir_index;
     int64_t cleaned_offset; /* what the cleaner has done; -1: nothing */
     bool is_cleaning;
-    bool may_not_clean; /* a move is about to end */
+    bool may_not_clean;                /* a move is about to end */
+    struct weir_partition_log *future; /* the copy of a move in progress, or NULL */
+    size_t future_dir_index;
+};
+
+/* A log that is not the only one of its partition, found at load. */
+struct second_log {
+    struct weir_partition_log *log;
+    size_t dir_index;
+    int64_t cleaned_offset;
+    bool is_future;
+};
+
+/* Where a partition shall be created (AlterReplicaLogDirs came before it). */
+struct preferred_dir {
+    struct weir_list node;
+    struct weir_topic_partition key;
+    size_t dir_index;
 };
 
 struct weir_log_manager {
@@ -56,8 +76,12 @@ struct weir_log_manager {
     void (*on_dir_failed)(void *context, const char *dir, struct weir_uuid directory_id,
                           const struct weir_detail *detail);
     void *context;
+    char cluster_id[WEIR_CLUSTER_ID_BYTES];
     struct log_dir *dirs;
     size_t dir_count;
+    size_t metadata_index; /* SIZE_MAX: metadata_dir, which is none of dirs */
+    char *metadata_dir;
+    struct weir_file *metadata_lock_file;
     struct weir_file_reaper *reaper;
     struct weir_segment_cache *cache;
     bool is_closed;
@@ -65,6 +89,12 @@ struct weir_log_manager {
     struct weir_lock lock;  /* the table */
     pthread_cond_t written; /* with lock: a checkpoint was */
     struct weir_map logs;   /* by key, to struct log_entry */
+    struct second_log
+        *seconds; /* after loading: those whose first one is in an offline directory */
+    size_t second_count;
+    size_t second_capacity;
+    struct weir_list preferred;
+    size_t preferred_count;
 };
 
 /* log_manager.c */
@@ -79,6 +109,21 @@ weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
 /* A log's on_fault: one line, at most so many a second. */
 void weir_log_manager_on_fault(void *context, struct weir_partition_log *log,
                                const struct weir_detail *fault);
+/* Renames a log nobody uses any more to "-delete" and leaves it to the reaper. */
+enum weir_status weir_log_manager_discard(struct weir_log_manager *manager,
+                                          struct weir_partition_log *log, size_t dir_index,
+                                          struct weir_detail *detail);
+
+/* log_manager_dirs.c */
+enum weir_status weir_log_manager_open_dirs(struct weir_log_manager *manager,
+                                            const struct weir_log_manager_options *options,
+                                            struct weir_detail *detail);
+void weir_log_manager_close_dirs(struct weir_log_manager *manager);
+bool weir_log_manager_is_online(const struct log_dir *dir);
+/* The online directory with that id; SIZE_MAX. */
+size_t weir_log_manager_dir_by_id(const struct weir_log_manager *manager, struct weir_uuid id);
+void weir_log_manager_on_log_failure(void *context, struct weir_partition_log *log,
+                                     const struct weir_detail *detail);
 /* Takes the directory offline after a failure of its own files (not with a log's lock held). */
 void weir_log_manager_dir_failed(struct log_dir *dir, const struct weir_detail *detail);
 
@@ -86,6 +131,25 @@ void weir_log_manager_dir_failed(struct log_dir *dir, const struct weir_detail *
 /* After a truncation: no log is clean beyond its end.  True: the checkpoint has to be written. */
 bool weir_log_manager_lower_cleaner_offset(struct weir_log_manager *manager,
                                            struct weir_partition_log *log);
+
+/* log_manager_future.c */
+/* Where the partition is to be created.  Forgotten when too many are waited for. */
+void weir_log_manager_prefer(struct weir_log_manager *manager,
+                             const struct weir_topic_partition *key, size_t dir_index);
+/* The directory somebody chose for a partition that is not there yet, once; SIZE_MAX. */
+size_t weir_log_manager_take_preferred(struct weir_log_manager *manager,
+                                       const struct weir_topic_partition *key);
+/* Takes the log's reference on OK. */
+enum weir_status weir_log_manager_add_second(struct weir_log_manager *manager,
+                                             struct weir_partition_log *take_log, size_t dir_index,
+                                             int64_t cleaned_offset, bool is_future);
+/* After all were loaded: decides which of two logs is the partition's, which is a move to go on
+ * with, and which is left over. */
+enum weir_status
+weir_log_manager_settle_seconds(struct weir_log_manager *manager,
+                                const struct weir_log_manager_load_options *options,
+                                struct weir_detail *detail);
+void weir_log_manager_free_seconds(struct weir_log_manager *manager);
 
 /* log_manager_checkpoint.c */
 /* One writer of a file at a time: a second one waits.  Blocks. */

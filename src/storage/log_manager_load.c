@@ -53,6 +53,7 @@ struct dir_load {
 struct load_task {
     struct weir_task task;
     struct dir_load *dir;
+    bool is_future;
     struct weir_topic_partition key;
     uint64_t bytes_wanted;
     uint64_t bytes_done;
@@ -174,9 +175,11 @@ static enum weir_status open_partition(struct load_task *task, struct weir_detai
     if (status != WEIR_OK)
         return status;
     tell_recovery(task, log, &recovery);
-    status = weir_log_manager_add(manager, log, dir->index, cleaned_offset);
-    if (status == WEIR_EXISTS)
-        weir_detail_set(detail, "the partition is in two log directories");
+    status = task->is_future ? WEIR_EXISTS
+                             : weir_log_manager_add(manager, log, dir->index, cleaned_offset);
+    if (status == WEIR_EXISTS) /* which one counts is decided when all are there */
+        status =
+            weir_log_manager_add_second(manager, log, dir->index, cleaned_offset, task->is_future);
     if (status != WEIR_OK)
         weir_partition_log_unref(log);
     return status;
@@ -237,13 +240,14 @@ static enum weir_status on_name(void *context, const char *name)
 }
 
 static enum weir_status submit(struct dir_load *dir, const struct weir_topic_partition *key,
-                               const char *path)
+                               bool is_future, const char *path)
 {
     struct load_task *task = weir_calloc(1, sizeof(*task));
     if (task == NULL)
         return WEIR_NO_MEMORY;
     task->task.run = run_task;
     task->dir = dir;
+    task->is_future = is_future;
     memcpy(&task->key, key, sizeof(task->key));
     (void)snprintf(task->path, sizeof(task->path), "%s", path);
     struct load *load = dir->load;
@@ -280,12 +284,12 @@ static enum weir_status load_name(struct dir_load *dir, const char *name,
     }
     switch (kind) {
     case WEIR_PARTITION_DIR_CURRENT:
-        return submit(dir, &key, path);
+    case WEIR_PARTITION_DIR_FUTURE:
+        return submit(dir, &key, kind == WEIR_PARTITION_DIR_FUTURE, path);
     case WEIR_PARTITION_DIR_DELETE:
         return weir_file_reaper_add(manager->reaper, path, true,
                                     weir_env_monotonic_ms(manager->env) +
                                         manager->defaults.file_delete_delay_ms);
-    case WEIR_PARTITION_DIR_FUTURE:
     case WEIR_PARTITION_DIR_STRAY:
         return WEIR_OK; /* kept, not served */
     }
@@ -336,6 +340,11 @@ static enum weir_status load_dirs(struct load *load, struct dir_load *dirs,
         if (atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed))
             continue;
         status = begin_dir(&dirs[i], detail);
+        if (status == WEIR_IO_ERROR) {
+            weir_log_manager_dir_failed(&manager->dirs[i], detail);
+            status = WEIR_OK;
+            continue;
+        }
         if (status == WEIR_OK && dirs[i].count > 0)
             status =
                 weir_task_pool_new(manager->env, manager->threads_per_dir, &dirs[i].pool, detail);
@@ -346,6 +355,8 @@ static enum weir_status load_dirs(struct load *load, struct dir_load *dirs,
         if (dirs[i].pool != NULL)
             weir_task_pool_free(dirs[i].pool); /* runs what was submitted to its end */
     }
+    if (status == WEIR_OK)
+        status = weir_log_manager_settle_seconds(manager, load->options, detail);
     for (size_t i = 0; i < manager->dir_count && status == WEIR_OK; i++)
         manager->dirs[i].is_loaded =
             !atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed);

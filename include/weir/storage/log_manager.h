@@ -32,8 +32,10 @@ struct weir_log_manager_options {
     const struct weir_log *log; /* where events of loading go; may be NULL */
     const char *const *dirs;    /* log.dirs; created when absent; copied */
     size_t dir_count;
-    const char *cluster_id; /* expected, or given to directories without meta.properties; NULL: a
-                               random one then */
+    const char *metadata_dir; /* where __cluster_metadata-0 is; NULL: the first of dirs; one that is
+                                 not among dirs is locked as well */
+    const char *cluster_id;   /* expected, or given to directories without meta.properties; NULL: a
+                                 random one then */
     int32_t node_id;
     struct weir_log_config defaults;   /* for partitions whose config nobody gives */
     unsigned recovery_threads_per_dir; /* 0: 2 */
@@ -46,9 +48,11 @@ struct weir_log_manager_options {
     void *context;
 };
 
-/* BUSY with a clear sentence when another process has a directory; INCONSISTENT_CLUSTER_ID or
- * INVALID when meta.properties is of another cluster or node.  Foreign directories in log.dirs are
- * INVALID and named, as Apache Kafka refuses them. */
+/* A directory that cannot be used goes offline (on_dir_failed is called before this returns) and
+ * the others are opened; KAFKA_STORAGE_ERROR when none can, or not the metadata directory. BUSY
+ * with a clear sentence when another process has a directory; INCONSISTENT_CLUSTER_ID or INVALID
+ * when meta.properties is of another cluster or node.  Foreign directories in log.dirs are INVALID
+ * and named, as Apache Kafka refuses them. */
 WEIR_MUST_CHECK enum weir_status
 weir_log_manager_open(const struct weir_log_manager_options *options, struct weir_log_manager **out,
                       struct weir_detail *detail);
@@ -61,7 +65,7 @@ const char *weir_log_manager_cluster_id(const struct weir_log_manager *manager);
 
 struct weir_log_dir_info {
     const char *path;
-    struct weir_uuid directory_id;
+    struct weir_uuid directory_id; /* zero when it could not be read */
     bool is_offline;
     bool was_clean;
     int64_t previous_broker_epoch; /* from the marker; -1 without one */
@@ -69,12 +73,13 @@ struct weir_log_dir_info {
 size_t weir_log_manager_dir_count(const struct weir_log_manager *manager);
 void weir_log_manager_dir(struct weir_log_manager *manager, size_t index,
                           struct weir_log_dir_info *out);
+size_t weir_log_manager_offline_count(const struct weir_log_manager *manager);
 /* What a broker registers: the epoch all directories agree on, -1 when one was unclean. */
 int64_t weir_log_manager_previous_broker_epoch(struct weir_log_manager *manager);
 struct weir_file_reaper *weir_log_manager_reaper(struct weir_log_manager *manager);
 
-/* Options for opening __cluster_metadata-0 (first directory), which does not go by the clean
- * marker. */
+/* Options for opening __cluster_metadata-0 (in the metadata directory), which does not go by the
+ * clean marker. */
 void weir_log_manager_metadata_options(struct weir_log_manager *manager,
                                        struct weir_partition_log_options *out, char out_dir[4096]);
 
@@ -85,6 +90,9 @@ struct weir_log_manager_load_options {
      * threads at once. */
     bool (*belongs)(void *context, const struct weir_topic_partition *key,
                     struct weir_uuid topic_id, struct weir_uuid directory_id);
+    /* The directory the metadata says the partition is in; zero or a reserved id: none.  NULL: none
+     * is known. */
+    struct weir_uuid (*recorded)(void *context, const struct weir_topic_partition *key);
     /* Fills the config (it holds the defaults when called).  NULL: the defaults. */
     void (*config)(void *context, const struct weir_topic_partition *key,
                    struct weir_log_config *out);
@@ -122,6 +130,23 @@ WEIR_MUST_CHECK enum weir_status
 weir_log_manager_create(struct weir_log_manager *manager, const struct weir_topic_partition *key,
                         struct weir_uuid topic_id, const struct weir_log_config *config,
                         struct weir_partition_log **out, struct weir_detail *detail);
+/* Where a log is created that is not here. */
+struct weir_log_placement {
+    /* The directory the metadata names: nowhere else, KAFKA_STORAGE_ERROR when it is not online. */
+    bool has_directory;
+    struct weir_uuid directory_id;
+    /* It was there before: with a directory offline it may be in that one, so that it is not
+     * created (KAFKA_STORAGE_ERROR). */
+    bool must_exist;
+};
+/* As create; a directory chosen with weir_log_mover_move before the partition was there comes
+ * first.
+ */
+WEIR_MUST_CHECK enum weir_status
+weir_log_manager_create_in(struct weir_log_manager *manager, const struct weir_topic_partition *key,
+                           struct weir_uuid topic_id, const struct weir_log_config *config,
+                           const struct weir_log_placement *placement,
+                           struct weir_partition_log **out, struct weir_detail *detail);
 /* Waits until it is not being cleaned, renames it to "-delete" and forgets it; the files go after
  * file.delete.delay.ms.  NOT_FOUND. */
 WEIR_MUST_CHECK enum weir_status weir_log_manager_delete(struct weir_log_manager *manager,
@@ -131,6 +156,16 @@ WEIR_MUST_CHECK enum weir_status weir_log_manager_delete(struct weir_log_manager
 WEIR_MUST_CHECK enum weir_status weir_log_manager_list(struct weir_log_manager *manager,
                                                        struct weir_partition_log ***out,
                                                        size_t *out_count);
+/* The same with the copies of moves in progress ("-future"), and where each is. */
+struct weir_log_replica {
+    struct weir_partition_log *log;
+    size_t dir_index;
+    bool is_future;
+};
+WEIR_MUST_CHECK enum weir_status weir_log_manager_replicas(struct weir_log_manager *manager,
+                                                           struct weir_log_replica **out,
+                                                           size_t *out_count);
+void weir_log_replicas_free(struct weir_log_replica *replicas, size_t count);
 size_t weir_log_manager_count(struct weir_log_manager *manager);
 /* The directory a partition is in: index for weir_log_manager_dir, or -1. */
 int weir_log_manager_dir_of(struct weir_log_manager *manager,

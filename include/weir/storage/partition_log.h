@@ -359,6 +359,22 @@ weir_partition_log_write_small_files(struct weir_partition_log *log, struct weir
  * later. */
 WEIR_MUST_CHECK enum weir_status
 weir_partition_log_rename_for_delete(struct weir_partition_log *log, struct weir_detail *detail);
+/* --- For moves between directories (log_move.h). --- */
+/* Renames the directory of a log nobody else uses yet. */
+WEIR_MUST_CHECK enum weir_status weir_partition_log_rename_unused(struct weir_partition_log *log,
+                                                                  const char *dir,
+                                                                  struct weir_detail *detail);
+/* `to` has all batches of `from` and takes its place: offsets, high watermark, leader epochs,
+ * producers and configuration come along, and `from` takes no more changes (CLOSED) but can still
+ * be read.  BUSY when their log end offsets differ; nothing has happened then, nor after any other
+ * failure. */
+WEIR_MUST_CHECK enum weir_status weir_partition_log_hand_over(struct weir_partition_log *from,
+                                                              struct weir_partition_log *to,
+                                                              struct weir_detail *detail);
+/* Writes the producer snapshot at the log end offset, durably.  Blocks. */
+WEIR_MUST_CHECK enum weir_status weir_partition_log_snapshot_now(struct weir_partition_log *log,
+                                                                 struct weir_detail *detail);
+
 /* Marks it failed (its directory went offline). */
 void weir_partition_log_fail(struct weir_partition_log *log, const struct weir_detail *why);
 

@@ -326,10 +326,12 @@ void weir_log_manager_on_log_failure(void *context, struct weir_partition_log *l
     (void)log;
     if (atomic_exchange_explicit(&dir->has_told, true, memory_order_acq_rel))
         return;
-    dir->reason = *detail;
+    if (detail != NULL)
+        dir->reason = *detail;
     atomic_store_explicit(&dir->is_offline, true, memory_order_release);
     if (manager->on_dir_failed != NULL)
-        manager->on_dir_failed(manager->context, dir->path, dir->properties.directory_id, detail);
+        manager->on_dir_failed(manager->context, dir->path, dir->properties.directory_id,
+                               &dir->reason);
 }
 
 static void fail_logs_of(struct weir_log_manager *manager, size_t dir_index,

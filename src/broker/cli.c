@@ -12,6 +12,7 @@
 
 /* A mask of commands an option belongs to. */
 #define FOR(command) (1u << (command))
+#define FOR_FILES    (FOR(WEIR_CLI_DUMP) | FOR(WEIR_CLI_VERIFY))
 #define FOR_CONFIG   (FOR(WEIR_CLI_SERVE) | FOR(WEIR_CLI_FORMAT) | FOR(WEIR_CLI_CHECK))
 
 enum option_kind {
@@ -21,7 +22,11 @@ enum option_kind {
     OPTION_CLUSTER_ID,
     OPTION_IGNORE_FORMATTED,
     OPTION_STANDALONE,
-    OPTION_FEATURE
+    OPTION_FEATURE,
+    OPTION_RECORDS,
+    OPTION_TOPIC,
+    OPTION_MAX_BYTES,
+    OPTION_QUIET
 };
 
 static const struct option {
@@ -38,15 +43,20 @@ static const struct option {
     {"--ignore-formatted", "-g", OPTION_IGNORE_FORMATTED, FOR(WEIR_CLI_FORMAT), false},
     {"--standalone", "-s", OPTION_STANDALONE, FOR(WEIR_CLI_FORMAT), false},
     {"--feature", "-f", OPTION_FEATURE, FOR(WEIR_CLI_FORMAT), true},
+    {"--records", NULL, OPTION_RECORDS, FOR(WEIR_CLI_DUMP), false},
+    {"--topic", NULL, OPTION_TOPIC, FOR(WEIR_CLI_DUMP), true},
+    {"--max-bytes", NULL, OPTION_MAX_BYTES, FOR(WEIR_CLI_DUMP), true},
+    {"--quiet", "-q", OPTION_QUIET, FOR(WEIR_CLI_VERIFY), false},
 };
 
 static const struct {
     const char *name;
     enum weir_cli_command command;
 } commands[] = {
-    {"serve", WEIR_CLI_SERVE},     {"format", WEIR_CLI_FORMAT},     {"check", WEIR_CLI_CHECK},
-    {"version", WEIR_CLI_VERSION}, {"--version", WEIR_CLI_VERSION}, {"help", WEIR_CLI_HELP},
-    {"--help", WEIR_CLI_HELP},     {"-h", WEIR_CLI_HELP},
+    {"serve", WEIR_CLI_SERVE},       {"format", WEIR_CLI_FORMAT}, {"check", WEIR_CLI_CHECK},
+    {"dump", WEIR_CLI_DUMP},         {"verify", WEIR_CLI_VERIFY}, {"version", WEIR_CLI_VERSION},
+    {"--version", WEIR_CLI_VERSION}, {"help", WEIR_CLI_HELP},     {"--help", WEIR_CLI_HELP},
+    {"-h", WEIR_CLI_HELP},
 };
 
 static const char *command_name(enum weir_cli_command command)
@@ -147,6 +157,18 @@ static enum weir_status add_feature(struct weir_cli *cli, const char *text,
     return WEIR_OK;
 }
 
+static enum weir_status set_max_bytes(struct weir_cli *cli, const char *text,
+                                      struct weir_detail *detail)
+{
+    int64_t bytes = 0;
+    if (!weir_config_parse_i64(weir_slice_str(text), &bytes) || bytes < 1 || bytes > INT32_MAX) {
+        weir_detail_set(detail, "--max-bytes needs a number above 0, not '%s'", text);
+        return WEIR_INVALID;
+    }
+    cli->text_bytes_max = (size_t)bytes;
+    return WEIR_OK;
+}
+
 static enum weir_status apply_option(struct weir_cli *cli, const struct option *option,
                                      const char *value, struct weir_detail *detail)
 {
@@ -171,6 +193,18 @@ static enum weir_status apply_option(struct weir_cli *cli, const struct option *
     case OPTION_FEATURE:
         WEIR_ASSERT(value != NULL); /* the table gives it one */
         return add_feature(cli, value, detail);
+    case OPTION_RECORDS:
+        cli->with_records = true;
+        return WEIR_OK;
+    case OPTION_TOPIC:
+        cli->topic = value;
+        return WEIR_OK;
+    case OPTION_MAX_BYTES:
+        WEIR_ASSERT(value != NULL);
+        return set_max_bytes(cli, value, detail);
+    case OPTION_QUIET:
+        cli->is_quiet = true;
+        return WEIR_OK;
     }
     WEIR_UNREACHABLE();
 }
@@ -219,27 +253,52 @@ static enum weir_status parse_command(struct weir_cli *cli, struct arguments *ar
     return word[0] == '-' ? WEIR_OK : unknown_command(word, detail);
 }
 
+/* A word that is no option. */
+static enum weir_status take_word(struct weir_cli *cli, const char *word,
+                                  struct weir_detail *detail)
+{
+    if ((FOR(cli->command) & FOR_CONFIG) != 0)
+        return set_file(cli, word, detail);
+    if (cli->command == WEIR_CLI_VERIFY && cli->input_count > 0) {
+        weir_detail_set(detail, "two directories are given, '%s' and '%s'; there can be one",
+                        cli->inputs[0], word);
+        return WEIR_INVALID;
+    }
+    cli->inputs[cli->input_count++] = word;
+    return WEIR_OK;
+}
+
+static enum weir_status check_needs(const struct weir_cli *cli, struct weir_detail *detail)
+{
+    const char *missing = NULL;
+    if (cli->command == WEIR_CLI_FORMAT && cli->file == NULL)
+        missing = "format needs --config FILE";
+    else if (cli->command == WEIR_CLI_DUMP && cli->input_count == 0)
+        missing = "dump needs a file";
+    else if (cli->command == WEIR_CLI_VERIFY && cli->input_count == 0)
+        missing = "verify needs a directory";
+    if (missing == NULL)
+        return WEIR_OK;
+    weir_detail_set(detail, "%s", missing);
+    return WEIR_INVALID;
+}
+
 static enum weir_status parse(struct weir_cli *cli, struct arguments *arguments,
                               struct weir_detail *detail)
 {
     enum weir_status status = parse_command(cli, arguments, detail);
     while (status == WEIR_OK && arguments->next < arguments->count) {
-        bool has_config = (FOR(cli->command) & FOR_CONFIG) != 0;
         const char *word = arguments->items[arguments->next];
-        if (!has_config)
+        if ((FOR(cli->command) & (FOR_CONFIG | FOR_FILES)) == 0)
             break; /* --help and --version answer whatever else is said */
         if (word[0] == '-') {
             status = parse_option(cli, arguments, detail);
         } else {
             arguments->next++;
-            status = set_file(cli, word, detail);
+            status = take_word(cli, word, detail);
         }
     }
-    if (status == WEIR_OK && cli->command == WEIR_CLI_FORMAT && cli->file == NULL) {
-        weir_detail_set(detail, "format needs --config FILE");
-        return WEIR_INVALID;
-    }
-    return status;
+    return status == WEIR_OK ? check_needs(cli, detail) : status;
 }
 
 enum weir_status weir_cli_parse(int argc, char *const *argv, struct weir_cli *out,
@@ -249,8 +308,9 @@ enum weir_status weir_cli_parse(int argc, char *const *argv, struct weir_cli *ou
     struct weir_cli cli = {.command = WEIR_CLI_SERVE};
     cli.overrides = weir_calloc(count, sizeof(*cli.overrides));
     cli.features = weir_calloc(count, sizeof(*cli.features));
+    cli.inputs = weir_calloc(count, sizeof(*cli.inputs));
     enum weir_status status = WEIR_NO_MEMORY;
-    if (cli.overrides != NULL && cli.features != NULL) {
+    if (cli.overrides != NULL && cli.features != NULL && cli.inputs != NULL) {
         struct arguments arguments = {.count = argc, .items = argv, .next = 1};
         status = parse(&cli, &arguments, detail);
     }
@@ -266,5 +326,6 @@ void weir_cli_done(struct weir_cli *cli)
 {
     weir_free(cli->overrides);
     weir_free(cli->features);
+    weir_free(cli->inputs);
     *cli = (struct weir_cli){0};
 }

@@ -175,6 +175,10 @@ static int run_command(struct program *program)
     case WEIR_CLI_CHECK:
         code = weir_check_run(&options, &text);
         break;
+    case WEIR_CLI_DUMP:
+        return weir_dump_run(&program->cli, program->env);
+    case WEIR_CLI_VERIFY:
+        return weir_verify_run(&program->cli, program->env);
     case WEIR_CLI_VERSION:
         weir_buf_printf(&text, "%s\n", weir_cli_version());
         break;

@@ -4,32 +4,13 @@
 /* What the files of this folder share. */
 
 #include "weir/quorum/metadata_log.h"
+#include "weir/quorum/quorum_state.h"
 
 #include "weir/base/buf.h"
 
 #define WEIR_METADATA_TOPIC    "__cluster_metadata"
 #define WEIR_METADATA_DIR      WEIR_METADATA_TOPIC "-0"
 #define WEIR_QUORUM_PATH_BYTES 4096
-
-/* The election state that must never be forgotten: quorum-state (JSON, one line; kraft.md 2.6). */
-struct weir_quorum_state {
-    int32_t leader_id; /* -1: none */
-    int32_t leader_epoch;
-    int32_t voted_id; /* -1: none */
-    struct weir_uuid voted_directory_id;
-    int16_t data_version; /* 0 with kraft.version 0, else 1 */
-    size_t voter_count;   /* data version 0: listed voters */
-    int32_t voter_id;     /* the first of them */
-};
-
-/* NOT_FOUND when there is none, CORRUPT when it is not understood. */
-WEIR_MUST_CHECK enum weir_status weir_quorum_state_read(struct weir_env *env, const char *dir,
-                                                        struct weir_quorum_state *out,
-                                                        struct weir_detail *detail);
-/* Durable when it returns. */
-WEIR_MUST_CHECK enum weir_status weir_quorum_state_write(struct weir_env *env, const char *dir,
-                                                         const struct weir_quorum_state *state,
-                                                         struct weir_detail *detail);
 
 /* LIMIT when the path is too long. */
 WEIR_MUST_CHECK enum weir_status weir_quorum_path(char out[WEIR_QUORUM_PATH_BYTES],

@@ -430,6 +430,9 @@ enum weir_status weir_partition_flush(struct weir_partition *partition, struct w
             break;
     }
     weir_partition_log_unref(log);
+    weir_lock_take(&partition->lock);
+    advance_high_watermark(partition); /* it waited for this when flush.messages was reached */
+    weir_lock_release(&partition->lock);
     return status == WEIR_OK ? WEIR_OK : WEIR_KAFKA_STORAGE_ERROR;
 }
 

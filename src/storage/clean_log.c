@@ -416,7 +416,8 @@ enum weir_status weir_partition_log_clean(struct weir_partition_log *log,
     struct clean_round round = {.log = log, .options = options, .result = &result};
     weir_lock_take(&log->lock);
     enum weir_status status = weir_log_check_open(log, detail);
-    if (status == WEIR_OK && (log->is_being_cleaned || log->clean_stops > 0))
+    if (status == WEIR_OK && (log->is_being_cleaned || log->clean_stops > 0 ||
+                              (log->changing & WEIR_LOG_CHANGE_SEALED) != 0))
         status = WEIR_BUSY;
     if (status == WEIR_OK) {
         log->is_being_cleaned = true;

@@ -99,6 +99,33 @@ enum weir_status weir_epoch_cache_write(struct weir_env *env, const char *path,
     return status;
 }
 
+enum weir_status weir_epoch_cache_copy(const struct weir_epoch_cache *cache,
+                                       struct weir_epoch_cache *out)
+{
+    struct weir_epoch_entry *items = weir_calloc(cache->count + 1, sizeof(items[0]));
+    if (items == NULL)
+        return WEIR_NO_MEMORY;
+    if (cache->count > 0)
+        memcpy(items, cache->items, cache->count * sizeof(items[0]));
+    *out = *cache;
+    out->items = items;
+    out->capacity = cache->count + 1;
+    return WEIR_OK;
+}
+
+void weir_epoch_cache_note_written(struct weir_epoch_cache *cache,
+                                   const struct weir_epoch_cache *written)
+{
+    size_t equal = 0;
+    while (equal < cache->count && equal < written->count &&
+           cache->items[equal].epoch == written->items[equal].epoch &&
+           cache->items[equal].start_offset == written->items[equal].start_offset)
+        equal++;
+    cache->written_count = equal;
+    cache->is_stale = equal < written->count;
+    cache->is_dirty = cache->is_stale || equal < cache->count;
+}
+
 /* After items from the given one on were removed or changed. */
 static void on_changed(struct weir_epoch_cache *cache, size_t from)
 {

@@ -147,6 +147,7 @@ void weir_log_fail_locked(struct weir_partition_log *log, const struct weir_deta
     if (log->state != LOG_OPEN)
         return;
     log->state = LOG_FAILED;
+    atomic_store_explicit(&log->has_failed, true, memory_order_relaxed);
     if (log->on_failure != NULL)
         log->on_failure(log->context, log, why);
 }
@@ -155,8 +156,10 @@ void weir_partition_log_fail(struct weir_partition_log *log, const struct weir_d
 {
     (void)why; /* whoever took the directory offline has told it */
     weir_lock_take(&log->lock);
-    if (log->state == LOG_OPEN)
+    if (log->state == LOG_OPEN) {
         log->state = LOG_FAILED;
+        atomic_store_explicit(&log->has_failed, true, memory_order_relaxed);
+    }
     weir_lock_release(&log->lock);
 }
 
@@ -167,6 +170,7 @@ static void free_log(struct weir_partition_log *log)
     weir_log_view_unref(log->now.view);
     weir_epoch_cache_done(&log->epochs);
     weir_producer_state_free(log->producers);
+    (void)pthread_cond_destroy(&log->change_ended); /* nobody waits: nobody has a reference */
     weir_free(log->uncleanable_why);
     (void)pthread_cond_destroy(&log->clean_ended);
     weir_lock_done(&log->lock);
@@ -216,11 +220,15 @@ enum weir_status weir_partition_log_open(const struct weir_partition_log_options
     log->context = options->context;
     log->config = options->config;
     log->snapshot_offset = -1;
+    log->roll_wanted_base = -1;
+    log->hold_offset = WEIR_LOG_NO_HOLD;
     log->now.hw_base = -1;
     log->flushed_ms = weir_env_monotonic_ms(options->env);
     weir_lock_init(&log->lock, WEIR_LOCK_RANK_LOG);
     (void)pthread_cond_init(&log->clean_ended, NULL); /* cannot fail with default attributes */
     weir_lock_init(&log->view_lock, WEIR_LOCK_RANK_LEAF);
+    /* Cannot fail with default attributes on Linux. */
+    (void)pthread_cond_init(&log->change_ended, NULL);
     log->dir = weir_strdup(options->dir);
     enum weir_status status =
         log->dir == NULL ? WEIR_NO_MEMORY : weir_producer_state_new(&log->producers);
@@ -234,6 +242,7 @@ enum weir_status weir_partition_log_open(const struct weir_partition_log_options
         free_log(log);
         return status;
     }
+    log->synced_offset = log->recovery_point;
     if (out_recovery != NULL)
         *out_recovery = recovery;
     *out = log;
@@ -313,10 +322,8 @@ struct weir_uuid weir_partition_log_topic_id(struct weir_partition_log *log)
 
 bool weir_partition_log_has_failed(struct weir_partition_log *log)
 {
-    weir_lock_take(&log->lock);
-    bool has_failed = log->state == LOG_FAILED;
-    weir_lock_release(&log->lock);
-    return has_failed;
+    /* A flag that nothing else depends on: whoever goes on without it is told by the lock. */
+    return atomic_load_explicit(&log->has_failed, memory_order_relaxed);
 }
 
 void weir_partition_log_dir(struct weir_partition_log *log, char out[4096])
@@ -388,6 +395,8 @@ bool weir_partition_log_set_high_watermark(struct weir_partition_log *log, int64
 {
     weir_lock_take(&log->lock);
     int64_t before = log->now.offsets.high_watermark;
+    if (high_watermark > log->hold_offset)
+        high_watermark = log->hold_offset;
     if (high_watermark > before)
         weir_log_publish_limits(log, log->now.offsets.log_start_offset, high_watermark);
     bool has_moved = log->now.offsets.high_watermark != before;

@@ -12,126 +12,84 @@
 
 #include <inttypes.h>
 
-/* --- Rolling. --- */
+/* --- Room in the active segment. --- */
 
-static bool is_roll_due(struct weir_partition_log *log, int64_t last_offset, int64_t max_timestamp,
-                        size_t bytes)
+/* What an append wants to put there; offsets as they would be now. */
+struct wanted {
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t max_timestamp;
+    size_t bytes;
+};
+
+/* Far enough from INT32_MAX, where file positions end. */
+static bool fits_the_format(struct weir_partition_log *log, const struct wanted *wanted)
 {
-    const struct weir_log_config *config = &log->config;
     struct weir_segment *active = weir_log_active(log);
-    uint64_t size = weir_segment_size(active);
-    if (last_offset - active->base_offset > INT32_MAX)
-        return true;
-    if (size == 0)
-        return false;
-    if (size + bytes > (uint64_t)config->segment_bytes)
-        return true;
-    int64_t age_ms = active->first_timestamp >= 0 ? max_timestamp - active->first_timestamp
-                                                  : weir_env_wall_ms(log->env) - active->created_ms;
-    if (age_ms > config->segment_ms - active->roll_jitter_ms)
-        return true;
-    weir_lock_take(&active->lock);
-    size_t offset_entries = active->offset_index.count;
-    size_t time_entries = active->time_index.count;
-    weir_lock_release(&active->lock);
-    size_t index_bytes = config->segment_index_bytes > 0 ? (size_t)config->segment_index_bytes : 0;
-    return offset_entries >= index_bytes / WEIR_OFFSET_INDEX_ENTRY_BYTES ||
-           time_entries + 1 >= index_bytes / WEIR_TIME_INDEX_ENTRY_BYTES;
+    return wanted->last_offset - active->base_offset <= INT32_MAX &&
+           weir_segment_size(active) + wanted->bytes <= INT32_MAX;
 }
 
-/* Publishes a view with one more segment. */
-static enum weir_status add_segment(struct weir_partition_log *log, struct weir_segment *segment)
+static enum weir_status would_block(const struct weir_partition_log *log,
+                                    struct weir_detail *detail)
 {
-    const struct log_view *before = log->now.view;
-    struct weir_segment **segments = weir_calloc(before->count + 1, sizeof(struct weir_segment *));
-    if (segments == NULL)
-        return WEIR_NO_MEMORY;
-    memcpy(segments, before->segments, before->count * sizeof(struct weir_segment *));
-    segments[before->count] = segment;
-    struct log_view *view = weir_log_view_new(segments, before->count + 1);
-    weir_free(segments);
-    if (view == NULL)
-        return WEIR_NO_MEMORY;
-    weir_log_publish_view(log, view);
-    return WEIR_OK;
+    weir_detail_set(detail, "%s-%d waits for its next segment", log->key.topic, log->key.partition);
+    return WEIR_WOULD_BLOCK;
 }
 
-/* The log goes on in its old segment: an empty file with the new one's name would, at the next
- * start, hide what is appended there from now on. */
-static enum weir_status take_back_segment(struct weir_partition_log *log, int64_t base_offset,
-                                          enum weir_status why, struct weir_detail *detail)
+/* OK and true in *out_again: the lock was released on the way, and all has to be looked at anew.
+ * OK and false: the batches may be written to the active segment now. */
+static enum weir_status find_room(struct weir_partition_log *log, enum weir_log_roll_mode mode,
+                                  const struct wanted *wanted, struct weir_log_append_result *out,
+                                  bool *out_again, struct weir_detail *detail)
 {
-    static const char *const suffixes[] = {WEIR_SEGMENT_SUFFIX_LOG, WEIR_SEGMENT_SUFFIX_INDEX,
-                                           WEIR_SEGMENT_SUFFIX_TIME_INDEX};
-    log->names_changed++; /* that they are gone must be durable with what is appended now */
-    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-        char path[WEIR_SEGMENT_PATH_BYTES];
-        weir_offset_file_path(log->dir, base_offset, suffixes[i], path);
-        enum weir_status status = weir_path_remove(log->env, path, NULL);
-        if (status == WEIR_OK || status == WEIR_NOT_FOUND)
-            continue;
-        weir_detail_prefix(detail, "a failed roll could not be taken back");
-        weir_log_fail_locked(log, detail);
-        return WEIR_KAFKA_STORAGE_ERROR;
-    }
-    return why;
-}
-
-/* What a new active segment leaves behind must be complete in the page cache; the next flush makes
- * it durable. */
-enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t base_offset,
-                                      struct weir_detail *detail)
-{
-    struct weir_segment *sealed = weir_log_active(log);
-    struct weir_segment *segment = NULL;
-    if (base_offset == sealed->base_offset)
-        return WEIR_OK; /* it is empty */
-    weir_segment_add_final_time_entry(sealed);
-    enum weir_status status = weir_segment_write_indexes(sealed, false, detail);
-    if (status == WEIR_OK)
-        status = weir_log_write_snapshot(log, base_offset, false, detail);
-    if (status == WEIR_OK)
-        status = weir_segment_open(log->env, log->dir, base_offset, true, &segment, detail);
-    else
-        return status;
-    if (status != WEIR_OK)
-        return take_back_segment(log, base_offset, status, detail);
-    weir_segment_use_cache(segment, log->cache);
-    log->names_changed++;
-    segment->roll_jitter_ms = weir_log_jitter(log->env, &log->config);
-    /* Apache Kafka takes a missing .index for damage, so an empty one is made at once. */
-    status = weir_segment_write_indexes(segment, false, detail);
-    if (status == WEIR_OK)
-        status = add_segment(log, segment);
-    if (status == WEIR_OK)
-        weir_segment_set_sealed(sealed, true);
-    /* The batches may be durable already, but the sealed segment's indexes are not before the next
-     * flush. */
-    if (status == WEIR_OK && log->recovery_point > sealed->base_offset)
-        log->recovery_point = sealed->base_offset;
-    weir_segment_unref(segment);
-    return status == WEIR_OK ? WEIR_OK : take_back_segment(log, base_offset, status, detail);
-}
-
-static enum weir_status roll_if_due(struct weir_partition_log *log, int64_t base_offset,
-                                    int64_t last_offset, int64_t max_timestamp, size_t bytes,
-                                    bool *out_has_rolled, struct weir_detail *detail)
-{
-    *out_has_rolled = false;
-    if (bytes > (size_t)log->config.segment_bytes) {
-        weir_detail_set(detail, "%zu bytes do not fit in a segment of %d", bytes,
+    const unsigned at_the_end = WEIR_LOG_CHANGE_ROLL | WEIR_LOG_CHANGE_END;
+    *out_again = false;
+    if (wanted->bytes > (size_t)log->config.segment_bytes) {
+        weir_detail_set(detail, "%zu bytes do not fit in a segment of %d", wanted->bytes,
                         log->config.segment_bytes);
         return WEIR_RECORD_LIST_TOO_LARGE;
     }
-    if (!is_roll_due(log, last_offset, max_timestamp, bytes))
+    bool is_due =
+        weir_log_is_roll_due(log, wanted->last_offset, wanted->max_timestamp, wanted->bytes);
+    bool is_changing = (log->changing & at_the_end) != 0;
+    if (is_due)
+        log->roll_wanted_base = weir_log_active(log)->base_offset;
+    switch (mode) {
+    case WEIR_LOG_ROLL_REFUSE:
+        return is_due || is_changing ? would_block(log, detail) : WEIR_OK;
+    case WEIR_LOG_ROLL_LATER:
+        log->has_later_appends = true;
+        if ((log->changing & WEIR_LOG_CHANGE_END) != 0 || log->is_making_segment ||
+            (is_due && !fits_the_format(log, wanted)))
+            return would_block(log, detail);
+        out->is_roll_due = is_due;
         return WEIR_OK;
-    enum weir_status status = weir_log_roll_locked(log, base_offset, detail);
-    *out_has_rolled = status == WEIR_OK;
-    if (status == WEIR_IO_ERROR) {
-        weir_log_fail_locked(log, detail);
-        return WEIR_KAFKA_STORAGE_ERROR;
+    case WEIR_LOG_ROLL_INLINE:
+        break;
     }
-    return status == WEIR_LIMIT ? WEIR_KAFKA_STORAGE_ERROR : status; /* no descriptor was free */
+    *out_again = is_due || is_changing;
+    if (is_changing) {
+        weir_log_await_change(log, at_the_end);
+        return WEIR_OK;
+    }
+    if (!is_due)
+        return WEIR_OK;
+    enum weir_status status = weir_log_roll_locked(log, detail);
+    out->has_rolled = out->has_rolled || status == WEIR_OK;
+    return status;
+}
+
+enum weir_status weir_partition_log_make_room(struct weir_partition_log *log,
+                                              struct weir_detail *detail)
+{
+    weir_lock_take(&log->lock);
+    weir_log_await_change(log, WEIR_LOG_CHANGE_ROLL | WEIR_LOG_CHANGE_END);
+    enum weir_status status = weir_log_check_open(log, detail);
+    if (status == WEIR_OK && log->roll_wanted_base == weir_log_active(log)->base_offset)
+        status = weir_log_roll_locked(log, detail);
+    weir_lock_release(&log->lock);
+    return status;
 }
 
 /* --- Writing. --- */
@@ -169,6 +127,9 @@ static enum weir_status write_parts(struct weir_partition_log *log, const struct
     status = weir_file_write_at(log->env, file, parts, count, file_pos, detail);
     if (status != WEIR_OK)
         status = take_back(log, status, file_pos, detail);
+    else
+        weir_segment_reserve_ahead(active, file, (uint64_t)log->config.segment_bytes,
+                                   log->config.preallocate);
     weir_segment_unpin(active);
     if (status != WEIR_OK)
         return status;
@@ -176,21 +137,14 @@ static enum weir_status write_parts(struct weir_partition_log *log, const struct
     return WEIR_OK;
 }
 
-bool weir_log_is_flush_due(const struct weir_partition_log *log)
-{
-    int64_t unflushed = log->now.offsets.log_end_offset - log->recovery_point;
-    bool is_due_by_time = log->config.flush_ms != INT64_MAX &&
-                          weir_env_monotonic_ms(log->env) - log->flushed_ms >= log->config.flush_ms;
-    return unflushed > 0 && (unflushed >= log->config.flush_messages || is_due_by_time);
-}
-
+/* The batch is there, written now or before. */
 static void fill_result(struct weir_partition_log *log, int64_t base_offset, int64_t last_offset,
                         struct weir_log_append_result *out)
 {
     out->base_offset = base_offset;
     out->last_offset = last_offset;
     out->log_start_offset = log->now.offsets.log_start_offset;
-    out->is_flush_due = weir_log_is_flush_due(log);
+    out->is_flush_due = log->hold_offset <= last_offset;
 }
 
 /* --- As the leader. --- */
@@ -346,12 +300,15 @@ static enum weir_status write_leader_batch(struct leader_append *append, struct 
     return WEIR_OK;
 }
 
-static enum weir_status append_locked(struct leader_append *append,
-                                      struct weir_log_append_result *out,
-                                      struct weir_detail *detail)
+/* All that is looked at before room is made, and again afterwards if others could have come in
+ * between. */
+static enum weir_status check_leader_batch(struct leader_append *append,
+                                           struct weir_log_append_result *out, bool *out_again,
+                                           struct weir_detail *detail)
 {
     struct weir_partition_log *log = append->log;
     struct weir_batch *batch = &append->batch;
+    *out_again = false;
     enum weir_status status = weir_log_check_open(log, detail);
     if (status == WEIR_OK)
         status = check_producer(append, out, detail);
@@ -363,17 +320,36 @@ static enum weir_status append_locked(struct leader_append *append,
         return WEIR_INVALID;
     }
     batch->last_offset = batch->base_offset + batch->last_offset_delta;
-    status = roll_if_due(log, batch->base_offset, batch->last_offset, batch->max_timestamp,
-                         batch->bytes.size, &out->has_rolled, detail);
-    if (status == WEIR_OK)
-        status = prepare(log, batch, append->options->leader_epoch);
+    struct wanted wanted = {.base_offset = batch->base_offset,
+                            .last_offset = batch->last_offset,
+                            .max_timestamp = batch->max_timestamp,
+                            .bytes = batch->bytes.size};
+    return find_room(log, append->options->roll, &wanted, out, out_again, detail);
+}
+
+static enum weir_status append_locked(struct leader_append *append,
+                                      struct weir_log_append_result *out,
+                                      struct weir_detail *detail)
+{
+    struct weir_partition_log *log = append->log;
+    struct weir_batch *batch = &append->batch;
+    enum weir_status status;
+    bool again;
+    do
+        status = check_leader_batch(append, out, &again, detail);
+    while (status == WEIR_OK && again);
+    if (status != WEIR_OK || out->is_duplicate)
+        return status;
+    status = prepare(log, batch, append->options->leader_epoch);
     if (status == WEIR_OK && append->has_marker)
         status = reserve_txns(log, 1);
     if (status == WEIR_OK)
         status = write_leader_batch(append, detail);
-    if (status == WEIR_OK)
-        fill_result(log, batch->base_offset, batch->last_offset, out);
-    return status;
+    if (status != WEIR_OK)
+        return status;
+    weir_log_update_hold(log, batch->base_offset);
+    fill_result(log, batch->base_offset, batch->last_offset, out);
+    return WEIR_OK;
 }
 
 enum weir_status weir_partition_log_append(struct weir_partition_log *log,
@@ -414,19 +390,14 @@ enum weir_status weir_partition_log_append_marker(struct weir_partition_log *log
 
 /* --- Batches that have their offsets. --- */
 
-struct raw_summary {
-    int64_t base_offset;
-    int64_t last_offset;
-    int64_t max_timestamp;
-};
-
 static enum weir_status check_raw(struct weir_slice batches, int64_t log_end_offset,
-                                  struct raw_summary *out, struct weir_detail *detail)
+                                  struct wanted *out, struct weir_detail *detail)
 {
     struct weir_batch_iter iter;
     struct weir_batch batch;
     int64_t next_offset = log_end_offset;
-    *out = (struct raw_summary){.base_offset = -1, .max_timestamp = WEIR_BATCH_NO_TIMESTAMP};
+    *out = (struct wanted){
+        .base_offset = -1, .max_timestamp = WEIR_BATCH_NO_TIMESTAMP, .bytes = batches.size};
     weir_batch_iter_init(&iter, batches);
     enum weir_status status;
     while ((status = weir_batch_iter_next(&iter, &batch, detail)) == WEIR_OK) {
@@ -497,14 +468,17 @@ static enum weir_status append_raw_locked(struct weir_partition_log *log, struct
                                           struct weir_log_append_result *out,
                                           struct weir_detail *detail)
 {
-    struct raw_summary summary;
+    struct wanted wanted;
     uint64_t file_pos = 0;
-    enum weir_status status = weir_log_check_open(log, detail);
-    if (status == WEIR_OK)
-        status = check_raw(batches, log->now.offsets.log_end_offset, &summary, detail);
-    if (status == WEIR_OK)
-        status = roll_if_due(log, summary.base_offset, summary.last_offset, summary.max_timestamp,
-                             batches.size, &out->has_rolled, detail);
+    enum weir_status status;
+    bool again = false;
+    do {
+        status = weir_log_check_open(log, detail);
+        if (status == WEIR_OK)
+            status = check_raw(batches, log->now.offsets.log_end_offset, &wanted, detail);
+        if (status == WEIR_OK)
+            status = find_room(log, WEIR_LOG_ROLL_INLINE, &wanted, out, &again, detail);
+    } while (status == WEIR_OK && again);
     if (status == WEIR_OK)
         status = prepare_raw(log, batches);
     if (status == WEIR_OK)
@@ -512,10 +486,11 @@ static enum weir_status append_raw_locked(struct weir_partition_log *log, struct
     if (status != WEIR_OK)
         return status;
     account_raw(log, batches, file_pos);
-    weir_log_publish_end(log, summary.last_offset + 1);
+    weir_log_publish_end(log, wanted.last_offset + 1);
     weir_log_publish_limits(log, log->now.offsets.log_start_offset,
                             log->now.offsets.high_watermark);
-    fill_result(log, summary.base_offset, summary.last_offset, out);
+    weir_log_update_hold(log, wanted.base_offset);
+    fill_result(log, wanted.base_offset, wanted.last_offset, out);
     return WEIR_OK;
 }
 

@@ -10,7 +10,24 @@
  * I1  view->segments is never empty; bases rise strictly; the last one is the active segment.
  * I2  log_start <= last_stable <= high_watermark <= log_end.
  * I3  the published end_pos is the active segment's size when log_end was published.
- * I4  segments but the last are sealed: their indexes are in their files.
+ * I4  segments but the last are sealed: their batches do not change, and their indexes are in their
+ *     files, or in memory and written with the next flush.
+ *
+ * Files are changed without the lock, by one thread for each part of the log at a time:
+ *
+ *     lock; weir_log_begin_change(log, PART); what to do; unlock; files; lock; publish;
+ *     weir_log_end_change(log, PART); unlock
+ *
+ * | part   | whoever has it                                  | meanwhile nobody else             |
+ * | SEALED | renames, replaces or removes sealed segments    | does                              |
+ * | ROLL   | makes the next segment                          | rolls; appends, but for LATER     |
+ * | SYNC   | flushes, writes epochs and partition.metadata   | does: one sync in flight a log    |
+ * | END    | changes the end of the log (only with all)      | appends                           |
+ *
+ * Several parts are taken at once.  Who has SEALED may take ROLL as well; no other part is waited
+ * for while one is held.  log->dir changes with all parts only, so any part keeps it as it is.
+ * A round of the cleaner (is_being_cleaned) excludes SEALED and is excluded by it, but nobody waits
+ * for it unless he stops it: retention comes another time.
  */
 
 #include "weir/runtime/lock.h"
@@ -18,6 +35,7 @@
 #include "weir/storage/segment.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct log_view {
     atomic_int refs;
@@ -26,6 +44,16 @@ struct log_view {
 };
 
 enum log_state { LOG_OPEN, LOG_CLOSED, LOG_FAILED, LOG_DELETED };
+
+enum {
+    WEIR_LOG_CHANGE_SEALED = 1,
+    WEIR_LOG_CHANGE_ROLL = 2,
+    WEIR_LOG_CHANGE_SYNC = 4,
+    WEIR_LOG_CHANGE_END = 8,
+    WEIR_LOG_CHANGE_ALL = 15
+};
+
+#define WEIR_LOG_NO_HOLD INT64_MAX
 
 struct published {
     struct log_view *view;
@@ -59,9 +87,19 @@ struct weir_partition_log {
     bool has_metadata_file;
     struct weir_log_config config;
     enum log_state state;
+    atomic_bool has_failed; /* state is LOG_FAILED, for those without the lock */
+    unsigned changing;      /* parts, see above */
+    pthread_cond_t change_ended;
+    bool is_making_segment;   /* appends of any kind have to keep away from the end */
+    bool has_later_appends;   /* somebody appends who cannot wait for a roll */
+    int64_t roll_wanted_base; /* the active segment somebody found due to be rolled; -1: none */
     struct weir_epoch_cache epochs;
     struct weir_producer_state *producers;
     int64_t recovery_point;
+    int64_t synced_offset; /* batches below it survive power loss */
+    /* The high watermark stays at or below it until the flush that is due has ended, so nobody sees
+     * what flush.messages promises to be durable and is not; WEIR_LOG_NO_HOLD: no flush is due. */
+    int64_t hold_offset;
     int64_t snapshot_offset; /* of the newest producer snapshot; -1: none */
     bool snapshot_is_unsynced;
     /* Counts changes of names in the directory; so many of them were synced.  Not counted are
@@ -197,18 +235,37 @@ enum weir_status weir_log_write_snapshot(struct weir_partition_log *log, int64_t
 enum weir_status weir_log_tidy_snapshots(struct weir_partition_log *log, int64_t above,
                                          struct weir_detail *detail);
 
-/* log_append.c */
-bool weir_log_is_flush_due(const struct weir_partition_log *log);
-/* Seals the active segment and begins one at log_end.  The lock is held. */
-enum weir_status weir_log_roll_locked(struct weir_partition_log *log, int64_t base_offset,
-                                      struct weir_detail *detail);
+/* log_change.c.  The lock is held. */
+/* Waits until nobody changes any of these parts and takes them: task threads only. */
+void weir_log_begin_change(struct weir_partition_log *log, unsigned parts);
+/* Lets go of parts that begin_change gave. */
+void weir_log_end_change(struct weir_partition_log *log, unsigned parts);
+/* Waits until nobody changes them: task threads only. */
+void weir_log_await_change(struct weir_partition_log *log, unsigned parts);
+
+/* log_roll.c.  The lock is held. */
+bool weir_log_is_roll_due(struct weir_partition_log *log, int64_t last_offset,
+                          int64_t max_timestamp, size_t bytes);
+/* Seals the active segment and begins one at the log end; nothing when it is empty.  Releases and
+ * takes the lock on the way, and waits for another roll.  An I/O error fails the log. */
+enum weir_status weir_log_roll_locked(struct weir_partition_log *log, struct weir_detail *detail);
+
+/* log_retention.c */
+/* Gives a segment's files to the reaper under names that say so.  The lock need not be held;
+ * weir_log_note_discarded follows, with it. */
+enum weir_status weir_log_discard_segment(struct weir_partition_log *log,
+                                          struct weir_segment *segment, int64_t due_ms,
+                                          struct weir_detail *detail);
+void weir_log_note_discarded(struct weir_partition_log *log, const struct weir_segment *segment);
+/* When files given up now may go. */
+int64_t weir_log_delete_due_ms(const struct weir_partition_log *log);
 
 /* log_upkeep.c */
-/* Gives a segment's files to the reaper under names that say so. */
-enum weir_status weir_log_discard_segment(struct weir_partition_log *log,
-                                          struct weir_segment *segment, struct weir_detail *detail);
 enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log,
                                                    struct weir_detail *detail);
+/* After an append that began at the offset, or after a flush (-1): whether the high watermark has
+ * to wait, and where.  The lock is held. */
+void weir_log_update_hold(struct weir_partition_log *log, int64_t appended_from);
 /* Makes the names in the directory durable if they are not.  The lock is held. */
 enum weir_status weir_log_sync_names_locked(struct weir_partition_log *log,
                                             struct weir_detail *detail);

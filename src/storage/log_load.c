@@ -216,7 +216,9 @@ static enum weir_status drop_segments_from(struct loader *loader, size_t from,
         loader->recovery->cut_bytes += weir_segment_size(loader->segments[i]);
         loader->recovery->dropped_segments++;
         if (status == WEIR_OK)
-            status = weir_log_discard_segment(loader->log, loader->segments[i], detail);
+            status = weir_log_discard_segment(loader->log, loader->segments[i],
+                                              weir_log_delete_due_ms(loader->log), detail);
+        weir_log_note_discarded(loader->log, loader->segments[i]);
         weir_segment_unref(loader->segments[i]);
         loader->segments[i] = NULL;
     }

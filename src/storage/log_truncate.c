@@ -75,6 +75,24 @@ static enum weir_status cut_segment(struct weir_partition_log *log, struct weir_
     return status == WEIR_OK ? weir_segment_write_indexes(segment, true, detail) : status;
 }
 
+/* A truncation ends with syncs; nothing awaits one. */
+static void note_synced(struct weir_partition_log *log, int64_t end_offset)
+{
+    if (log->synced_offset > end_offset)
+        log->synced_offset = end_offset;
+    log->hold_offset = WEIR_LOG_NO_HOLD;
+    log->roll_wanted_base = -1;
+}
+
+static enum weir_status discard(struct weir_partition_log *log, struct weir_segment *segment,
+                                struct weir_detail *detail)
+{
+    enum weir_status status =
+        weir_log_discard_segment(log, segment, weir_log_delete_due_ms(log), detail);
+    weir_log_note_discarded(log, segment);
+    return status;
+}
+
 /* Offsets, epochs, producers and small files after the segments were cut. */
 static enum weir_status settle(struct weir_partition_log *log, int64_t end_offset,
                                struct weir_detail *detail)
@@ -84,6 +102,7 @@ static enum weir_status settle(struct weir_partition_log *log, int64_t end_offse
     int64_t high_watermark = log->now.offsets.high_watermark;
     if (log->recovery_point > end_offset)
         log->recovery_point = end_offset;
+    note_synced(log, end_offset);
     weir_epoch_cache_truncate_from_end(&log->epochs, end_offset);
     enum weir_status status = weir_log_tidy_snapshots(log, end_offset, detail);
     if (status == WEIR_OK)
@@ -122,7 +141,7 @@ static enum weir_status truncate_locked(struct weir_partition_log *log, int64_t 
     weir_log_publish_view(log, after);
     /* From the end, and durably: a crash in between leaves a longer log, never one with a hole. */
     for (size_t i = before->count; i > kept && status == WEIR_OK; i--)
-        status = weir_log_discard_segment(log, before->segments[i - 1], detail);
+        status = discard(log, before->segments[i - 1], detail);
     if (status == WEIR_OK && kept < before->count)
         status = weir_dir_sync(log->env, log->dir, detail);
     if (status == WEIR_OK)
@@ -136,6 +155,7 @@ enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, 
 {
     weir_lock_take(&log->lock);
     weir_log_stop_cleaning(log);
+    weir_log_begin_change(log, WEIR_LOG_CHANGE_ALL);
     enum weir_status status = weir_log_check_open(log, detail);
     bool is_needed = offset < log->now.offsets.log_end_offset;
     if (status == WEIR_OK && offset < 0)
@@ -150,6 +170,7 @@ enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, 
         /* The cache may have an epoch at the very end that conflicts with the leader's. */
         weir_epoch_cache_truncate_from_end(&log->epochs, offset);
     }
+    weir_log_end_change(log, WEIR_LOG_CHANGE_ALL);
     weir_log_allow_cleaning(log);
     log->is_uncleanable = log->is_uncleanable && !is_needed;
     weir_lock_release(&log->lock);
@@ -168,7 +189,7 @@ enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t off
     enum weir_status status = WEIR_OK;
     /* The old files get out of the way first: one of them may have the new one's name. */
     for (size_t i = before->count; i > 0 && status == WEIR_OK; i--)
-        status = weir_log_discard_segment(log, before->segments[i - 1], detail);
+        status = discard(log, before->segments[i - 1], detail);
     if (status == WEIR_OK)
         status = weir_segment_open(log->env, log->dir, offset, true, &segment, detail);
     if (status == WEIR_OK)
@@ -187,6 +208,7 @@ enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t off
     weir_producer_state_clear(log->producers);
     weir_epoch_cache_clear(&log->epochs);
     log->recovery_point = offset;
+    note_synced(log, offset);
     weir_log_publish_limits(log, offset, offset);
     status = weir_log_tidy_snapshots(log, -1, detail);
     log->snapshot_offset = -1;
@@ -205,6 +227,7 @@ enum weir_status weir_partition_log_truncate_fully(struct weir_partition_log *lo
 {
     weir_lock_take(&log->lock);
     weir_log_stop_cleaning(log);
+    weir_log_begin_change(log, WEIR_LOG_CHANGE_ALL);
     enum weir_status status = weir_log_check_open(log, detail);
     if (status == WEIR_OK && offset < 0)
         status = WEIR_INVALID;
@@ -215,6 +238,7 @@ enum weir_status weir_partition_log_truncate_fully(struct weir_partition_log *lo
             status = WEIR_KAFKA_STORAGE_ERROR;
         }
     }
+    weir_log_end_change(log, WEIR_LOG_CHANGE_ALL);
     weir_log_allow_cleaning(log);
     log->is_uncleanable = false;
     weir_lock_release(&log->lock);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What task threads do to a log: flush, roll, retention, closing, deletion. */
+/* What task threads do to a log: flush, closing, deletion. */
 
 #include "log_int.h"
 
@@ -24,41 +24,88 @@ enum weir_status weir_log_sync_names_locked(struct weir_partition_log *log,
     return status;
 }
 
-/* Either file is replaced durably, which syncs all names of the directory. */
-static enum weir_status write_small_files(struct weir_partition_log *log, bool with_epochs,
+/* What of the small files has to be written, taken under the lock; writing needs only the part
+ * SYNC. Either file is replaced durably, which syncs all names of the directory. */
+struct small_files {
+    struct weir_epoch_cache epochs; /* a copy */
+    bool with_epochs;
+    bool with_metadata;
+    struct weir_uuid topic_id;
+    uint64_t names_changed;
+    bool is_done;
+};
+
+static enum weir_status take_small_files(const struct weir_partition_log *log, bool with_epochs,
+                                         struct small_files *out)
+{
+    *out = (struct small_files){.with_epochs = with_epochs,
+                                .with_metadata =
+                                    !log->has_metadata_file && !weir_uuid_is_zero(log->topic_id),
+                                .topic_id = log->topic_id,
+                                .names_changed = log->names_changed};
+    return with_epochs ? weir_epoch_cache_copy(&log->epochs, &out->epochs) : WEIR_OK;
+}
+
+static enum weir_status write_small_files(struct weir_partition_log *log, struct small_files *files,
                                           struct weir_detail *detail)
 {
     enum weir_status status = WEIR_OK;
     char path[WEIR_SEGMENT_PATH_BYTES];
-    bool has_synced = false;
-    if (with_epochs) {
+    if (files->with_epochs) {
         weir_log_path(log, "leader-epoch-checkpoint", path);
-        status = weir_epoch_cache_write(log->env, path, &log->epochs, detail);
-        has_synced = true;
+        status = weir_epoch_cache_write(log->env, path, &files->epochs, detail);
     }
-    if (status == WEIR_OK && !log->has_metadata_file && !weir_uuid_is_zero(log->topic_id)) {
-        status = weir_partition_metadata_write(log->env, log->dir, log->topic_id, detail);
-        log->has_metadata_file = status == WEIR_OK;
-        has_synced = true;
-    }
-    if (status == WEIR_OK && has_synced)
-        log->names_synced = log->names_changed;
+    if (status == WEIR_OK && files->with_metadata)
+        status = weir_partition_metadata_write(log->env, log->dir, files->topic_id, detail);
+    files->is_done = status == WEIR_OK;
+    return status;
+}
+
+/* The lock is held again. */
+static void note_small_files(struct weir_partition_log *log, struct small_files *files)
+{
+    if (files->is_done && files->with_epochs)
+        weir_epoch_cache_note_written(&log->epochs, &files->epochs);
+    if (files->is_done && files->with_metadata)
+        log->has_metadata_file = true;
+    if (files->is_done && (files->with_epochs || files->with_metadata) &&
+        files->names_changed > log->names_synced)
+        log->names_synced = files->names_changed;
+    weir_epoch_cache_done(&files->epochs);
+}
+
+static enum weir_status write_small_files_locked(struct weir_partition_log *log, bool with_epochs,
+                                                 struct weir_detail *detail)
+{
+    struct small_files files;
+    enum weir_status status = take_small_files(log, with_epochs, &files);
+    if (status == WEIR_OK)
+        status = write_small_files(log, &files, detail);
+    note_small_files(log, &files);
     return status;
 }
 
 enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log,
                                                    struct weir_detail *detail)
 {
-    return write_small_files(log, log->epochs.is_dirty, detail);
+    return write_small_files_locked(log, log->epochs.is_dirty, detail);
 }
 
 enum weir_status weir_partition_log_write_small_files(struct weir_partition_log *log,
                                                       struct weir_detail *detail)
 {
+    struct small_files files = {0};
     weir_lock_take(&log->lock);
+    weir_log_begin_change(log, WEIR_LOG_CHANGE_SYNC);
     enum weir_status status = weir_log_check_open(log, detail);
     if (status == WEIR_OK)
-        status = weir_log_write_small_files_locked(log, detail);
+        status = take_small_files(log, log->epochs.is_dirty, &files);
+    weir_lock_release(&log->lock);
+    if (status == WEIR_OK)
+        status = write_small_files(log, &files, detail);
+    weir_lock_take(&log->lock);
+    note_small_files(log, &files);
+    weir_log_end_change(log, WEIR_LOG_CHANGE_SYNC);
     weir_lock_release(&log->lock);
     return status;
 }
@@ -74,17 +121,18 @@ enum weir_status weir_partition_log_write_metadata(struct weir_partition_log *lo
 /* What one flush makes durable, taken under the lock; the syncs run without it. */
 struct flush {
     struct log_view *view;
+    int64_t wanted_offset; /* durable already: then others have done this flush's work */
     int64_t target_offset; /* the recovery point afterwards */
     int64_t from_offset;   /* the recovery point before */
     int64_t active_base;
     bool include_active;
     bool is_closing; /* the small files come later */
+    struct small_files small;
     uint64_t names_changed;
     uint64_t cuts;
     bool include_cuts;
     bool include_names;
     bool include_dir_name; /* the directory may be new in its parent, by us or by those before us */
-    char dir[WEIR_SEGMENT_PATH_BYTES];
 };
 
 static enum weir_status begin_flush(struct weir_partition_log *log, struct flush *flush,
@@ -94,8 +142,8 @@ static enum weir_status begin_flush(struct weir_partition_log *log, struct flush
     enum weir_status status = weir_log_check_open(log, detail);
     /* The active segment is always scanned after a crash, and its epochs found again. */
     if (status == WEIR_OK && !flush->is_closing)
-        status = write_small_files(
-            log, weir_epoch_cache_is_write_due(&log->epochs, active->base_offset), detail);
+        status = take_small_files(
+            log, weir_epoch_cache_is_write_due(&log->epochs, active->base_offset), &flush->small);
     if (status != WEIR_OK)
         return status;
     flush->view = log->now.view;
@@ -109,7 +157,6 @@ static enum weir_status begin_flush(struct weir_partition_log *log, struct flush
     flush->include_cuts = flush->include_active && log->cuts_synced != log->cuts;
     flush->include_names = log->names_synced != log->names_changed;
     flush->include_dir_name = !log->has_durable_dir;
-    (void)snprintf(flush->dir, sizeof(flush->dir), "%s", log->dir);
     return WEIR_OK;
 }
 
@@ -144,17 +191,37 @@ static enum weir_status sync_sealed(struct weir_env *env, struct weir_segment *s
     return status == WEIR_OK ? sync_path(env, path, detail) : status;
 }
 
-static enum weir_status sync_segments(struct weir_env *env, const struct flush *flush,
+/* A roll takes the recovery point back to the sealed segment's base (log_roll.c), so this is
+ * exact. */
+static bool is_flushed(const struct flush *flush, size_t sealed_index)
+{
+    return flush->view->segments[sealed_index + 1]->base_offset <= flush->from_offset;
+}
+
+/* What a roll had no space for.  Before any sync, for a full disk is no reason to give up the log.
+ */
+static enum weir_status write_missing(struct weir_partition_log *log, struct flush *flush,
                                       struct weir_detail *detail)
 {
+    enum weir_status status = write_small_files(log, &flush->small, detail);
+    for (size_t i = 0; i + 1 < flush->view->count && status == WEIR_OK; i++) {
+        /* A segment the cleaner has replaced meanwhile must not get its files again. */
+        if (!is_flushed(flush, i) && weir_segment_has_unwritten(flush->view->segments[i]))
+            status = weir_segment_write_indexes(flush->view->segments[i], false, detail);
+    }
+    return status;
+}
+
+static enum weir_status sync_segments(const struct weir_partition_log *log,
+                                      const struct flush *flush, struct weir_detail *detail)
+{
+    struct weir_env *env = log->env;
     const struct log_view *view = flush->view;
     enum weir_status status = WEIR_OK;
     for (size_t i = 0; i < view->count && status == WEIR_OK; i++) {
         struct weir_segment *segment = view->segments[i];
         bool is_active = i + 1 == view->count;
-        /* A roll takes the recovery point back to the sealed segment's base (log_append.c), so this
-         * is exact. */
-        if (!is_active && view->segments[i + 1]->base_offset <= flush->from_offset)
+        if (!is_active && is_flushed(flush, i))
             continue;
         if (!is_active)
             status = sync_sealed(env, segment, view->segments[i + 1], detail);
@@ -163,52 +230,92 @@ static enum weir_status sync_segments(struct weir_env *env, const struct flush *
                                        detail); /* its indexes are rebuilt after a crash */
     }
     if (status == WEIR_OK && flush->include_names && !flush->is_closing)
-        status = weir_dir_sync(env, flush->dir, detail);
+        status = weir_dir_sync(env, log->dir, detail);
     if (status == WEIR_OK && flush->include_dir_name)
-        status = weir_dir_sync_parent(env, flush->dir, detail);
+        status = weir_dir_sync_parent(env, log->dir, detail);
     return status;
 }
 
+void weir_log_update_hold(struct weir_partition_log *log, int64_t appended_from)
+{
+    int64_t unflushed = log->now.offsets.log_end_offset - log->synced_offset;
+    bool is_due = unflushed > 0 && unflushed >= log->config.flush_messages;
+    if (appended_from < 0)
+        log->hold_offset =
+            is_due && log->hold_offset != WEIR_LOG_NO_HOLD ? log->synced_offset : WEIR_LOG_NO_HOLD;
+    else if (is_due && log->hold_offset == WEIR_LOG_NO_HOLD)
+        log->hold_offset = appended_from;
+}
+
+/* The lock is held again, and all that was wanted has been synced. */
+static void note_flushed(struct weir_partition_log *log, const struct flush *flush, bool has_synced)
+{
+    int64_t target = flush->target_offset;
+    if (target > log->synced_offset)
+        log->synced_offset = target;
+    /* The recovery point may not pass a segment that was sealed meanwhile: only its batches were
+     * synced. */
+    if (weir_log_active(log)->base_offset != flush->active_base && target > flush->active_base)
+        target = flush->active_base;
+    if (target > log->recovery_point)
+        log->recovery_point = target;
+    log->has_durable_dir = log->has_durable_dir || has_synced;
+    if (flush->include_cuts)
+        log->cuts_synced = flush->cuts;
+    if (has_synced && !flush->is_closing && flush->names_changed > log->names_synced)
+        log->names_synced = flush->names_changed;
+    log->flushed_ms = weir_env_monotonic_ms(log->env);
+    weir_log_update_hold(log, -1);
+}
+
+/* The lock is held on entry and on return.  A truncation waits for this, so the end stays at or
+ * above the target. */
+static enum weir_status flush_alone(struct weir_partition_log *log, struct flush *flush,
+                                    struct weir_detail *detail)
+{
+    enum weir_status status = begin_flush(log, flush, detail);
+    if (status != WEIR_OK)
+        return status; /* nothing was synced, nothing is lost */
+    bool has_synced = flush->target_offset > flush->from_offset || flush->include_cuts;
+    weir_lock_release(&log->lock);
+    status = write_missing(log, flush, detail);
+    bool is_harmless = status == WEIR_NO_SPACE || status == WEIR_NO_MEMORY || status == WEIR_LIMIT;
+    if (status == WEIR_OK && has_synced)
+        status = sync_segments(log, flush, detail);
+    /* No descriptor to sync with: nothing is lost, and the next flush tries. */
+    is_harmless = is_harmless || status == WEIR_LIMIT;
+    weir_log_view_unref(flush->view);
+    weir_lock_take(&log->lock);
+    note_small_files(log, &flush->small);
+    if (status == WEIR_OK) {
+        note_flushed(log, flush, has_synced);
+        return WEIR_OK;
+    }
+    if (is_harmless)
+        return status;
+    /* The kernel may have dropped the pages: a second sync would say OK and mean nothing. */
+    weir_log_fail_locked(log, detail);
+    return WEIR_KAFKA_STORAGE_ERROR;
+}
+
+/* One at a time; who waited finds its work done, or does that of all who came with it. */
 static enum weir_status flush_log(struct weir_partition_log *log, bool include_active,
                                   bool is_closing, struct weir_detail *detail)
 {
     struct flush flush = {.include_active = include_active, .is_closing = is_closing};
     weir_lock_take(&log->lock);
-    enum weir_status status = begin_flush(log, &flush, detail);
-    weir_lock_release(&log->lock);
-    if (status == WEIR_CLOSED || status == WEIR_KAFKA_STORAGE_ERROR || status == WEIR_NO_SPACE ||
-        status == WEIR_NO_MEMORY)
-        return status; /* nothing was synced, nothing is lost */
-    bool has_synced =
-        status == WEIR_OK && (flush.target_offset > flush.from_offset || flush.include_cuts);
-    if (has_synced)
-        status = sync_segments(log->env, &flush, detail);
-    weir_log_view_unref(flush.view);
-    weir_lock_take(&log->lock);
-    if (status == WEIR_LIMIT) {
-        weir_lock_release(&log->lock);
-        return status; /* no descriptor to sync with: nothing is lost, and the next flush tries */
-    }
-    if (status != WEIR_OK) {
-        /* The kernel may have dropped the pages: a second sync would say OK and mean nothing. */
-        weir_log_fail_locked(log, detail);
-        status = WEIR_KAFKA_STORAGE_ERROR;
-    } else {
-        /* A truncation meanwhile may have lowered the end. */
-        int64_t end_offset = log->now.offsets.log_end_offset;
-        int64_t target = flush.target_offset < end_offset ? flush.target_offset : end_offset;
-        /* Nor may it pass a segment that was sealed meanwhile: only its batches were synced. */
-        if (weir_log_active(log)->base_offset != flush.active_base && target > flush.active_base)
-            target = flush.active_base;
-        if (target > log->recovery_point)
-            log->recovery_point = target;
-        log->has_durable_dir = log->has_durable_dir || has_synced;
-        if (flush.include_cuts)
-            log->cuts_synced = flush.cuts;
-        if (has_synced && !is_closing && flush.names_changed > log->names_synced)
-            log->names_synced = flush.names_changed;
-        log->flushed_ms = weir_env_monotonic_ms(log->env);
-    }
+    flush.wanted_offset =
+        include_active ? log->now.offsets.log_end_offset : weir_log_active(log)->base_offset;
+    bool has_waited = (log->changing & WEIR_LOG_CHANGE_SYNC) != 0;
+    /* A roll under way still writes what belongs to its sealed segment. */
+    weir_log_await_change(log, WEIR_LOG_CHANGE_SYNC | WEIR_LOG_CHANGE_ROLL);
+    weir_log_begin_change(log, WEIR_LOG_CHANGE_SYNC);
+    enum weir_status status = weir_log_check_open(log, detail);
+    bool is_done =
+        has_waited && log->recovery_point >= flush.wanted_offset && log->cuts_synced == log->cuts;
+    if (status == WEIR_OK && !is_done)
+        status = flush_alone(log, &flush, detail);
+    weir_log_end_change(log, WEIR_LOG_CHANGE_SYNC);
     weir_lock_release(&log->lock);
     return status;
 }
@@ -240,178 +347,28 @@ int64_t weir_partition_log_checkpoint_point(struct weir_partition_log *log)
 bool weir_partition_log_is_flush_due(struct weir_partition_log *log)
 {
     weir_lock_take(&log->lock);
-    bool is_due = weir_log_is_flush_due(log);
+    int64_t unflushed = log->now.offsets.log_end_offset - log->synced_offset;
+    bool is_due_by_time = log->config.flush_ms != INT64_MAX &&
+                          weir_env_monotonic_ms(log->env) - log->flushed_ms >= log->config.flush_ms;
+    bool is_due = unflushed > 0 && (unflushed >= log->config.flush_messages || is_due_by_time);
     weir_lock_release(&log->lock);
     return is_due;
 }
 
-enum weir_status weir_partition_log_roll(struct weir_partition_log *log, struct weir_detail *detail)
+bool weir_partition_log_awaits_flush(struct weir_partition_log *log)
 {
     weir_lock_take(&log->lock);
-    enum weir_status status = weir_log_check_open(log, detail);
-    if (status == WEIR_OK)
-        status = weir_log_roll_locked(log, log->now.offsets.log_end_offset, detail);
+    bool awaits = log->hold_offset != WEIR_LOG_NO_HOLD;
     weir_lock_release(&log->lock);
-    return status;
+    return awaits;
 }
 
-/* --- Giving segments up. --- */
-
-static const char *const segment_suffixes[] = {
-    WEIR_SEGMENT_SUFFIX_LOG, WEIR_SEGMENT_SUFFIX_INDEX, WEIR_SEGMENT_SUFFIX_TIME_INDEX,
-    WEIR_SEGMENT_SUFFIX_TXN_INDEX, WEIR_SEGMENT_SUFFIX_SNAPSHOT};
-
-/* The .log goes first: an index without a log is removed at the next start, a log without one is
- * scanned. */
-enum weir_status weir_log_discard_segment(struct weir_partition_log *log,
-                                          struct weir_segment *segment, struct weir_detail *detail)
+int64_t weir_partition_log_synced_offset(struct weir_partition_log *log)
 {
-    int64_t due_ms = weir_env_monotonic_ms(log->env) + log->config.file_delete_delay_ms;
-    weir_segment_detach(segment, true);
-    for (size_t i = 0; i < sizeof(segment_suffixes) / sizeof(segment_suffixes[0]); i++) {
-        char from[WEIR_SEGMENT_PATH_BYTES];
-        char to[WEIR_SEGMENT_PATH_BYTES + 16];
-        weir_segment_file_path(segment, segment_suffixes[i], from);
-        (void)snprintf(to, sizeof(to), "%s.deleted", from);
-        enum weir_status status = weir_path_rename(log->env, from, to, detail);
-        if (status == WEIR_NOT_FOUND)
-            continue;
-        if (status != WEIR_OK)
-            return status;
-        if (log->reaper == NULL)
-            status = weir_path_remove(log->env, to, detail);
-        else
-            status = weir_file_reaper_add(log->reaper, to, false, due_ms);
-        /* What the reaper cannot note down the next start removes. */
-        if (status != WEIR_OK && status != WEIR_NO_MEMORY)
-            return status;
-    }
-    log->names_changed++;
-    if (segment->base_offset == log->snapshot_offset)
-        log->snapshot_offset = -1;
-    weir_detail_set(detail, "%s", "");
-    return WEIR_OK;
-}
-
-/* --- Retention. --- */
-
-/* For segments without timestamps the time of the last write stands in. */
-static int64_t largest_timestamp(struct weir_partition_log *log, const struct weir_segment *segment)
-{
-    struct weir_file_info info;
-    char path[WEIR_SEGMENT_PATH_BYTES];
-    if (segment->max_timestamp >= 0)
-        return segment->max_timestamp;
-    weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_LOG, path);
-    return weir_path_info(log->env, path, &info, NULL) == WEIR_OK ? info.modified_ms : INT64_MAX;
-}
-
-/* How many segments at the front may go, each with the offset behind it below the high watermark.
- * The active segment may be among them unless it is empty. */
-static size_t count_expired(struct weir_partition_log *log)
-{
-    const struct log_view *view = log->now.view;
-    const struct weir_log_config *config = &log->config;
-    const struct weir_partition_log_offsets *offsets = &log->now.offsets;
-    int64_t now_ms = weir_env_wall_ms(log->env);
-    int64_t excess = -1;
-    if (config->retention_bytes >= 0) {
-        excess = -config->retention_bytes;
-        for (size_t i = 0; i < view->count; i++)
-            excess += (int64_t)weir_segment_size(view->segments[i]);
-    }
-    size_t count = 0;
-    for (; count < view->count; count++) {
-        struct weir_segment *segment = view->segments[count];
-        bool is_active = count + 1 == view->count;
-        int64_t size = (int64_t)weir_segment_size(segment);
-        int64_t end_offset =
-            is_active ? offsets->log_end_offset : view->segments[count + 1]->base_offset;
-        if (end_offset > offsets->high_watermark || (is_active && size == 0))
-            break;
-        bool is_before_start = !is_active && end_offset <= offsets->log_start_offset;
-        bool is_too_much = config->cleanup_delete && excess >= size;
-        bool is_too_old = config->cleanup_delete && config->retention_ms >= 0 &&
-                          now_ms - largest_timestamp(log, segment) > config->retention_ms;
-        if (!is_before_start && !is_too_much && !is_too_old)
-            break;
-        excess -= size;
-    }
-    return count;
-}
-
-static enum weir_status drop_front(struct weir_partition_log *log, size_t count,
-                                   struct weir_log_retention_result *out,
-                                   struct weir_detail *detail)
-{
-    struct log_view *before = log->now.view;
-    struct log_view *after = weir_log_view_new(before->segments + count, before->count - count);
-    if (after == NULL)
-        return WEIR_NO_MEMORY;
-    atomic_fetch_add_explicit(&before->refs, 1, memory_order_relaxed);
-    weir_log_publish_view(log, after);
-    int64_t log_start = log->now.offsets.log_start_offset;
-    if (after->segments[0]->base_offset > log_start)
-        log_start = after->segments[0]->base_offset;
-    weir_log_publish_limits(log, log_start, log->now.offsets.high_watermark);
-    weir_epoch_cache_truncate_from_start(&log->epochs, log_start);
-    enum weir_status status = WEIR_OK;
-    for (size_t i = 0; i < count && status == WEIR_OK; i++) {
-        out->deleted_segments++;
-        out->deleted_bytes += weir_segment_size(before->segments[i]);
-        status = weir_log_discard_segment(log, before->segments[i], detail);
-    }
-    weir_log_view_unref(before);
-    return status;
-}
-
-static bool is_roll_due_by_time(struct weir_partition_log *log)
-{
-    const struct weir_segment *active = weir_log_active(log);
-    return log->config.retention_ms >= 0 && log->config.cleanup_delete &&
-           active->max_timestamp >= 0 &&
-           weir_env_wall_ms(log->env) - active->created_ms >
-               log->config.segment_ms - active->roll_jitter_ms;
-}
-
-static enum weir_status retain_locked(struct weir_partition_log *log,
-                                      struct weir_log_retention_result *out,
-                                      struct weir_detail *detail)
-{
-    enum weir_status status = weir_log_check_open(log, detail);
-    if (status != WEIR_OK)
-        return status;
-    if (is_roll_due_by_time(log)) {
-        status = weir_log_roll_locked(log, log->now.offsets.log_end_offset, detail);
-        if (status != WEIR_OK)
-            return status;
-    }
-    size_t expired = count_expired(log);
-    if (expired == log->now.view->count) {
-        /* I1: something must remain. */
-        status = weir_log_roll_locked(log, log->now.offsets.log_end_offset, detail);
-        if (status != WEIR_OK)
-            return status;
-    }
-    return expired > 0 ? drop_front(log, expired, out, detail) : WEIR_OK;
-}
-
-enum weir_status weir_partition_log_retain(struct weir_partition_log *log,
-                                           struct weir_log_retention_result *out,
-                                           struct weir_detail *detail)
-{
-    struct weir_log_retention_result result = {0};
     weir_lock_take(&log->lock);
-    /* What is being cleaned waits for the next pass; the cleaner asks for one when it is done. */
-    enum weir_status status = log->is_being_cleaned ? WEIR_OK : retain_locked(log, &result, detail);
-    if (status == WEIR_IO_ERROR) {
-        weir_log_fail_locked(log, detail);
-        status = WEIR_KAFKA_STORAGE_ERROR;
-    }
-    result.log_start_offset = log->now.offsets.log_start_offset;
+    int64_t synced_offset = log->synced_offset;
     weir_lock_release(&log->lock);
-    *out = result;
-    return status;
+    return synced_offset;
 }
 
 /* --- The end. --- */
@@ -466,6 +423,7 @@ static enum weir_status finish_files(struct weir_partition_log *log, struct weir
     int64_t end_offset = log->now.offsets.log_end_offset;
     bool has_data = end_offset > active->base_offset || log->now.view->count > 1;
     weir_segment_add_final_time_entry(active);
+    weir_segment_release_reserve(active);
     enum weir_status status = weir_segment_write_indexes(active, true, detail);
     /* Trap 3: a log with records and a clean marker needs a snapshot. */
     if (status == WEIR_OK && has_data)
@@ -475,8 +433,8 @@ static enum weir_status finish_files(struct weir_partition_log *log, struct weir
     /* Last, since replacing either syncs the names as well.  Epochs that begin at the log end are
      * dropped by whoever opens the log, so nobody misses them. */
     if (status == WEIR_OK)
-        status =
-            write_small_files(log, weir_epoch_cache_is_write_due(&log->epochs, end_offset), detail);
+        status = write_small_files_locked(
+            log, weir_epoch_cache_is_write_due(&log->epochs, end_offset), detail);
     if (status == WEIR_OK)
         status = weir_log_sync_names_locked(log, detail);
     return status == WEIR_OK ? verify(log, detail) : status;
@@ -491,6 +449,7 @@ enum weir_status weir_partition_log_close(struct weir_partition_log *log,
     weir_lock_release(&log->lock);
     enum weir_status status = flush_log(log, true, true, detail);
     weir_lock_take(&log->lock);
+    weir_log_begin_change(log, WEIR_LOG_CHANGE_ALL);
     if (status == WEIR_OK)
         status = weir_log_check_open(log, detail);
     /* Nothing may come between the flush and this: the owner has stopped appending, and it is
@@ -507,6 +466,7 @@ enum weir_status weir_partition_log_close(struct weir_partition_log *log,
     }
     if (log->state == LOG_OPEN && status != WEIR_BUSY)
         log->state = LOG_CLOSED;
+    weir_log_end_change(log, WEIR_LOG_CHANGE_ALL);
     weir_log_allow_cleaning(log);
     weir_lock_release(&log->lock);
     return status;
@@ -522,6 +482,8 @@ enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log 
     weir_partition_dir_name_of_kind(&log->key, WEIR_PARTITION_DIR_DELETE, unique, name);
     weir_lock_take(&log->lock);
     weir_log_stop_cleaning(log);
+    weir_log_begin_change(log, WEIR_LOG_CHANGE_ALL);
+    weir_lock_release(&log->lock);
     const char *slash = strrchr(log->dir, '/');
     int parent_bytes = slash == NULL ? 0 : (int)(slash - log->dir) + 1;
     (void)snprintf(path, sizeof(path), "%.*s%s", parent_bytes, log->dir, name);
@@ -530,6 +492,7 @@ enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log 
         weir_segment_detach(log->now.view->segments[i], false);
     enum weir_status status =
         dir == NULL ? WEIR_NO_MEMORY : weir_path_rename(log->env, log->dir, path, detail);
+    weir_lock_take(&log->lock);
     if (status == WEIR_OK) {
         weir_free(log->dir);
         log->dir = dir;
@@ -539,6 +502,7 @@ enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log 
         for (size_t i = 0; i < log->now.view->count; i++)
             weir_segment_attach(log->now.view->segments[i]);
     }
+    weir_log_end_change(log, WEIR_LOG_CHANGE_ALL);
     weir_log_allow_cleaning(log);
     weir_lock_release(&log->lock);
     weir_free(dir);

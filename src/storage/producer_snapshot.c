@@ -158,26 +158,33 @@ enum weir_status weir_producer_state_write(struct weir_env *env, const char *pat
                                            struct weir_detail *detail)
 {
     struct weir_buf bytes = {0};
+    enum weir_status status = weir_producer_state_encode(state, &bytes);
+    if (status == WEIR_OK)
+        status = weir_producer_state_write_bytes(env, path, weir_buf_slice(&bytes), sync, detail);
+    weir_buf_done(&bytes);
+    return status;
+}
+
+enum weir_status weir_producer_state_write_bytes(struct weir_env *env, const char *path,
+                                                 struct weir_slice bytes, bool sync,
+                                                 struct weir_detail *detail)
+{
     struct weir_buf temporary = {0};
     struct weir_file *file = NULL;
     weir_buf_printf(&temporary, "%s.tmp", path);
     weir_buf_append(&temporary, "", 1);
-    enum weir_status status = weir_producer_state_encode(state, &bytes);
-    if (status == WEIR_OK)
-        status = weir_buf_status(&temporary);
+    enum weir_status status = weir_buf_status(&temporary);
     if (status == WEIR_OK)
         status =
             weir_file_open(env, (const char *)temporary.data,
                            WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE, &file, detail);
-    struct weir_slice part = weir_buf_slice(&bytes);
     if (status == WEIR_OK)
-        status = weir_file_write_at(env, file, &part, 1, 0, detail);
+        status = weir_file_write_at(env, file, &bytes, 1, 0, detail);
     if (status == WEIR_OK && sync)
         status = weir_file_sync(env, file, true, detail);
     weir_file_close(env, file);
     if (status == WEIR_OK)
         status = weir_path_rename(env, (const char *)temporary.data, path, detail);
     weir_buf_done(&temporary);
-    weir_buf_done(&bytes);
     return status;
 }

@@ -240,6 +240,17 @@ enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool s
     return status;
 }
 
+bool weir_segment_has_unwritten(struct weir_segment *segment)
+{
+    weir_lock_take(&segment->lock);
+    bool has = segment->has_indexes &&
+               (segment->offset_index.written_count != segment->offset_index.count ||
+                segment->time_index.written_count != segment->time_index.count ||
+                segment->txn_index.written_count != segment->txn_index.count);
+    weir_lock_release(&segment->lock);
+    return has;
+}
+
 void weir_segment_clear_indexes(struct weir_segment *segment)
 {
     weir_lock_take(&segment->lock);
@@ -325,6 +336,33 @@ void weir_segment_add_final_time_entry(struct weir_segment *segment)
         &segment->time_index, segment->max_timestamp,
         (int32_t)(segment->max_timestamp_offset - segment->base_offset)));
     weir_lock_release(&segment->lock);
+}
+
+enum { RESERVE_FROM_BYTES = 1 << 19, RESERVE_BYTES_MAX = 1 << 24 };
+
+void weir_segment_reserve_ahead(struct weir_segment *segment, struct weir_file *file,
+                                uint64_t bytes_max, bool all_at_once)
+{
+    uint64_t size = weir_segment_size(segment);
+    if (size < segment->reserved_pos || size >= bytes_max ||
+        (!all_at_once && size < RESERVE_FROM_BYTES))
+        return;
+    uint64_t bytes = size / 8 < RESERVE_BYTES_MAX ? size / 8 : RESERVE_BYTES_MAX;
+    if (all_at_once || bytes > bytes_max - size)
+        bytes = bytes_max - size;
+    segment->reserved_pos = size + bytes; /* in any case: it is not tried for each batch */
+    enum weir_status ignored = weir_file_reserve(segment->env, file, size, bytes, NULL);
+    (void)ignored; /* see the header */
+}
+
+void weir_segment_release_reserve(struct weir_segment *segment)
+{
+    uint64_t size = weir_segment_size(segment);
+    if (segment->reserved_pos <= size)
+        return;
+    segment->reserved_pos = 0;
+    enum weir_status ignored = weir_segment_truncate_file(segment, size, NULL);
+    (void)ignored; /* space that is not given back is not lost either: it goes with the file */
 }
 
 void weir_segment_scan_init(struct weir_segment_scan *scan, struct weir_segment *segment,

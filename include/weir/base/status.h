@@ -31,6 +31,7 @@
     X(LIMIT)  /* a configured maximum was reached */                                               \
     X(CLOSED) /* the object is shut or shutting down */                                            \
     X(UNSUPPORTED)                                                                                 \
+    X(WOULD_BLOCK) /* nothing was done: it takes a thread that may wait for files */               \
     X(PENDING) /* accepted; the result comes later through a callback */                           \
     X(TIMED_OUT)                                                                                   \
     /* Kafka's conditions */                                                                       \

@@ -13,6 +13,8 @@ enum weir_cli_command {
     WEIR_CLI_SERVE,
     WEIR_CLI_FORMAT,
     WEIR_CLI_CHECK,
+    WEIR_CLI_DUMP,
+    WEIR_CLI_VERIFY,
     WEIR_CLI_VERSION,
     WEIR_CLI_HELP
 };
@@ -37,6 +39,12 @@ struct weir_cli {
     bool is_standalone;                /* format: a dynamic quorum whose only voter is this node */
     struct weir_cli_feature *features; /* format */
     size_t feature_count;
+    const char **inputs; /* dump: files; verify: one directory */
+    size_t input_count;
+    const char *topic;     /* dump; NULL: from the directory's name */
+    bool with_records;     /* dump */
+    size_t text_bytes_max; /* dump; 0: the default */
+    bool is_quiet;         /* verify */
 };
 
 /* INVALID with a sentence (and the nearest command or option) for what cannot be understood;
@@ -58,6 +66,10 @@ int weir_check_run(const struct weir_config_options *options, struct weir_buf *o
  * out; the exit code. */
 int weir_format_run(const struct weir_cli *cli, const struct weir_config_options *options,
                     struct weir_buf *out);
+
+/* `weir dump` and `weir verify`: write to stdout as they go; the exit code. */
+int weir_dump_run(const struct weir_cli *cli, struct weir_env *env);
+int weir_verify_run(const struct weir_cli *cli, struct weir_env *env);
 
 /*
  * The directory of a broker that leaves nothing behind: $TMPDIR/weir-ephemeral-XXXXXX beside a lock

@@ -39,6 +39,13 @@ WEIR_MUST_CHECK enum weir_status weir_epoch_cache_write(struct weir_env *env, co
                                                         struct weir_epoch_cache *cache,
                                                         struct weir_detail *detail);
 
+/* For writing the file while the cache goes on: a copy (weir_epoch_cache_done), which is written,
+ * and then what the cache learns from that.  NO_MEMORY. */
+WEIR_MUST_CHECK enum weir_status weir_epoch_cache_copy(const struct weir_epoch_cache *cache,
+                                                       struct weir_epoch_cache *out);
+void weir_epoch_cache_note_written(struct weir_epoch_cache *cache,
+                                   const struct weir_epoch_cache *written);
+
 /* Nothing happens when the epoch is the latest already.  Entries with an epoch or start offset at
  * or above are removed. */
 WEIR_MUST_CHECK enum weir_status weir_epoch_cache_assign(struct weir_epoch_cache *cache,

@@ -25,8 +25,8 @@
  * they are first shown, and an index entry by the batch it leads to: a damaged file gives CORRUPT
  * or less data, never other data.
  *
- * Blocking: append writes to the page cache, and makes three small files when it rolls a segment,
- * nothing else (no sync). Everything marked "blocks" belongs on a task thread.
+ * Blocking: append writes to the page cache, nothing else (no sync), unless it was told that it may
+ * roll. Everything marked "blocks" belongs on a task thread.
  */
 
 #include "weir/base/status.h"
@@ -166,6 +166,20 @@ void weir_partition_log_set_config(struct weir_partition_log *log,
 void weir_partition_log_config(struct weir_partition_log *log, struct weir_log_config *out);
 
 /* --- Append. --- */
+/* What an append may do when the active segment is full, or is being sealed by somebody else. */
+enum weir_log_roll_mode {
+    /* Makes the next segment's files, or waits for them: threads that may block. */
+    WEIR_LOG_ROLL_INLINE,
+    /* WOULD_BLOCK, and nothing has happened: event loops.  weir_partition_log_make_room on a task
+     * thread, then the append again. */
+    WEIR_LOG_ROLL_REFUSE,
+    /* Appends to the full segment and says is_roll_due, for those who can neither wait nor be
+     * refused (coordinators).  Segments of such a log become larger than segment.bytes by what is
+     * appended before a task has rolled; at the format's own limit (2 GiB, 2^31 offsets) it is
+     * WOULD_BLOCK. */
+    WEIR_LOG_ROLL_LATER
+};
+
 struct weir_log_append_options {
     enum weir_append_origin origin;
     int32_t leader_epoch;
@@ -174,6 +188,7 @@ struct weir_log_append_options {
      * INVALID_TXN_STATE. */
     bool is_verified;
     int8_t transaction_version; /* of a marker: 0, 1, 2 */
+    enum weir_log_roll_mode roll;
 };
 
 struct weir_log_append_result {
@@ -184,15 +199,19 @@ struct weir_log_append_result {
     bool is_duplicate; /* the batch was there already; base_offset is the old one's, nothing was
                           written */
     bool has_rolled;   /* a segment was sealed: a flush of it should be scheduled */
-    bool is_flush_due; /* flush.messages or flush.ms was reached */
+    /* flush.messages was reached and not everything up to the batch is durable yet: whoever
+     * appended has it flushed, and answers afterwards.  The high watermark waits for that. */
+    bool is_flush_due;
+    bool is_roll_due; /* LATER: weir_partition_log_make_room is to be called on a task thread */
 };
 
 /* As the leader: gives one checked batch its offsets and the leader epoch and writes it with one
  * call.  A duplicate of a producer's last five batches is answered as if it had been written.
  * OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
  * TRANSACTION_COORDINATOR_FENCED (markers), RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR (failed),
- * NO_SPACE (nothing was written, the log goes on), NO_MEMORY, CLOSED.  A transactional control
- * batch with a marker goes the same way, origin COORDINATOR. */
+ * NO_SPACE (nothing was written, the log goes on), NO_MEMORY, CLOSED, WOULD_BLOCK (see
+ * weir_log_roll_mode).  A transactional control batch with a marker goes the same way, origin
+ * COORDINATOR. */
 WEIR_MUST_CHECK enum weir_status
 weir_partition_log_append(struct weir_partition_log *log, const struct weir_checked_batch *batch,
                           const struct weir_log_append_options *options,
@@ -201,7 +220,7 @@ weir_partition_log_append(struct weir_partition_log *log, const struct weir_chec
 /* As a follower, or the metadata log: whole batches with their offsets in them, written as they are
  * with one call.  CRCs and order are checked: the first base offset must be at or above the log end
  * offset (gaps are compaction's), else INVALID; CORRUPT.  All of it or nothing; together at most
- * segment.bytes.  Epochs go to the epoch cache. */
+ * segment.bytes.  Epochs go to the epoch cache.  Rolls inline: not for event loops. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_append_raw(struct weir_partition_log *log,
                                                                struct weir_slice batches,
                                                                enum weir_append_origin origin,
@@ -215,8 +234,17 @@ weir_partition_log_append_marker(struct weir_partition_log *log,
                                  const struct weir_log_append_options *options,
                                  struct weir_log_append_result *out, struct weir_detail *detail);
 
+/* Does what an append that was refused with WOULD_BLOCK, or said is_roll_due, asks for: waits for
+ * whoever changes the end of the log, rolls the segment that was found full.  Blocks.  OK does not
+ * promise that the next append finds room: others may have been faster.  NO_SPACE when the next
+ * segment could not be made (the log goes on in the old one), NO_MEMORY, KAFKA_STORAGE_ERROR,
+ * CLOSED. */
+WEIR_MUST_CHECK enum weir_status weir_partition_log_make_room(struct weir_partition_log *log,
+                                                              struct weir_detail *detail);
+
 /* --- Offsets. --- */
-/* Never back; above the log end offset is cut to it.  Returns true when it moved. */
+/* Never back; above the log end offset, or above what a flush that is due has not made durable yet
+ * (weir_partition_log_awaits_flush), is cut to it.  Returns true when it moved. */
 bool weir_partition_log_set_high_watermark(struct weir_partition_log *log, int64_t high_watermark);
 /* append (or append_raw) and then set_high_watermark need no lock between them; on a single replica
  * the caller simply raises it to the log end offset. */
@@ -324,16 +352,22 @@ weir_partition_log_offset_for_timestamp(struct weir_partition_log *log, int64_t 
 /* --- Upkeep; all block. --- */
 /* Makes sealed segments durable, with indexes, producer snapshots and leader epochs, and the active
  * one's batches when include_active (the rest of it is rebuilt after a crash), then moves the
- * recovery point.  When only the active segment grew that is one sync.  A failure fails the log
- * (P5). */
+ * recovery point.  When only the active segment grew that is one sync.  One flush is under way at a
+ * time: those that come meanwhile wait, and share the next one (group commit).  A sync that failed
+ * fails the log (P5); NO_SPACE and NO_MEMORY come before any sync, and may be tried again. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_flush(struct weir_partition_log *log,
                                                           bool include_active,
                                                           struct weir_detail *detail);
 /* The directory's own name was made durable in its parent by the caller; flushes need not. */
 void weir_partition_log_note_durable_dir(struct weir_partition_log *log);
+/* Whether the high watermark waits for a flush (flush.messages was reached). */
+bool weir_partition_log_awaits_flush(struct weir_partition_log *log);
+/* Batches below it survive power loss. */
+int64_t weir_partition_log_synced_offset(struct weir_partition_log *log);
 /* Whether flush.messages or flush.ms asks for a flush of the active segment. */
 bool weir_partition_log_is_flush_due(struct weir_partition_log *log);
-/* Seals the active segment and begins a new one at the log end offset; nothing when it is empty. */
+/* Seals the active segment and begins a new one at the log end offset; nothing when it is empty.
+ * The files are made without the log's lock. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_roll(struct weir_partition_log *log,
                                                          struct weir_detail *detail);
 
@@ -343,8 +377,8 @@ struct weir_log_retention_result {
     int64_t log_start_offset;
 };
 /* Deletes whole segments below the high watermark: those before the log start offset; with
- * cleanup.policy=delete also by retention.bytes and retention.ms.  Rolls the active segment when it
- * is due by time.  Files go to the reaper. */
+ * cleanup.policy=delete also by retention.bytes and retention.ms.  The active segment is rolled
+ * only when all of it goes.  Files go to the reaper, renamed without the log's lock. */
 WEIR_MUST_CHECK enum weir_status weir_partition_log_retain(struct weir_partition_log *log,
                                                            struct weir_log_retention_result *out,
                                                            struct weir_detail *detail);

@@ -137,3 +137,8 @@ WEIR_MUST_CHECK enum weir_status weir_producer_state_read(struct weir_env *env, 
 WEIR_MUST_CHECK enum weir_status weir_producer_state_write(struct weir_env *env, const char *path,
                                                            const struct weir_producer_state *state,
                                                            bool sync, struct weir_detail *detail);
+/* The same with what weir_producer_state_encode gave, for when the state may not stand still. */
+WEIR_MUST_CHECK enum weir_status weir_producer_state_write_bytes(struct weir_env *env,
+                                                                 const char *path,
+                                                                 struct weir_slice bytes, bool sync,
+                                                                 struct weir_detail *detail);

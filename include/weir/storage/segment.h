@@ -90,6 +90,7 @@ struct weir_segment {
     int64_t created_ms;           /* wall clock; when it was made or opened */
     int64_t roll_jitter_ms;
     int64_t bytes_since_index_entry;
+    uint64_t reserved_pos; /* disk space was asked for up to here; 0: never */
 };
 
 /* Opens <dir>/<base, 20 digits>.log; creates it (cutting what is there) when is_new.  Indexes are
@@ -163,6 +164,8 @@ void weir_segment_set_sealed(struct weir_segment *segment, bool is_sealed);
 /* Brings the files up to date; sync: makes durable what is not. */
 WEIR_MUST_CHECK enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool sync,
                                                             struct weir_detail *detail);
+/* Whether the indexes in memory have entries that are in no file yet. */
+bool weir_segment_has_unwritten(struct weir_segment *segment);
 /* Empties the indexes in memory (they will be rebuilt); the files follow with the next write. */
 void weir_segment_clear_indexes(struct weir_segment *segment);
 /* Gives the memory back when everything is in the files. */
@@ -173,6 +176,15 @@ void weir_segment_on_appended(struct weir_segment *segment, const struct weir_ba
                               uint64_t file_pos, size_t batch_bytes, int32_t index_interval_bytes);
 /* The last entry of the time index, which a sealed segment must have (at roll and close). */
 void weir_segment_add_final_time_entry(struct weir_segment *segment);
+
+/* Asks for disk space ahead of the active segment's end when what was asked for is used up: an
+ * eighth of its size, so that small segments cost nothing, or all of bytes_max at once.  The file's
+ * length does not change.  A disk that has no space, or cannot do it, is no failure: the write will
+ * tell.  file is the pinned one. (log) */
+void weir_segment_reserve_ahead(struct weir_segment *segment, struct weir_file *file,
+                                uint64_t bytes_max, bool all_at_once);
+/* Gives back what lies behind the end; once nothing is appended any more. */
+void weir_segment_release_reserve(struct weir_segment *segment);
 
 /* Where a batch lies. */
 struct weir_batch_place {

@@ -131,3 +131,45 @@ Test(cli, version_and_help_have_texts)
         line += size + (line[size] == '\n');
     }
 }
+
+Test(cli, dump_takes_files_and_how_to_print_them)
+{
+    struct weir_cli cli;
+    struct weir_detail detail;
+    cr_assert_eq(PARSE(&cli, &detail, "dump", "a.log", "--records", "--topic", "t", "b.index",
+                       "--max-bytes=10"),
+                 WEIR_OK);
+    cr_expect_eq(cli.command, WEIR_CLI_DUMP);
+    cr_assert_eq(cli.input_count, (size_t)2);
+    cr_expect_str_eq(cli.inputs[0], "a.log");
+    cr_expect_str_eq(cli.inputs[1], "b.index");
+    cr_expect_str_eq(cli.topic, "t");
+    cr_expect(cli.with_records);
+    cr_expect_eq(cli.text_bytes_max, (size_t)10);
+    weir_cli_done(&cli);
+}
+
+Test(cli, dump_needs_a_file_and_a_number)
+{
+    struct weir_cli cli;
+    struct weir_detail detail;
+    cr_expect_eq(PARSE(&cli, &detail, "dump"), WEIR_INVALID);
+    cr_expect_str_eq(detail.text, "dump needs a file");
+    cr_expect_eq(PARSE(&cli, &detail, "dump", "a", "--max-bytes", "0"), WEIR_INVALID);
+    cr_expect_eq(PARSE(&cli, &detail, "dump", "a", "--config", "b"), WEIR_INVALID);
+}
+
+Test(cli, verify_takes_one_directory)
+{
+    struct weir_cli cli;
+    struct weir_detail detail;
+    cr_assert_eq(PARSE(&cli, &detail, "verify", "--quiet", "data"), WEIR_OK);
+    cr_expect_eq(cli.command, WEIR_CLI_VERIFY);
+    cr_assert_eq(cli.input_count, (size_t)1);
+    cr_expect(cli.is_quiet);
+    weir_cli_done(&cli);
+    cr_expect_eq(PARSE(&cli, &detail, "verify"), WEIR_INVALID);
+    cr_expect_str_eq(detail.text, "verify needs a directory");
+    cr_expect_eq(PARSE(&cli, &detail, "verify", "a", "b"), WEIR_INVALID);
+    cr_expect_str_eq(detail.text, "two directories are given, 'a' and 'b'; there can be one");
+}

@@ -280,6 +280,8 @@ enum weir_status weir_broker_new(struct weir_env *env, const struct weir_config 
         status = weir_broker_serve(broker, detail);
     if (status == WEIR_OK)
         status = weir_upkeep_start(env, config, broker->pool, broker->logs, log, &broker->upkeep);
+    if (status == WEIR_OK && config->log_cleaner)
+        status = weir_broker_start_cleaner(broker, detail);
     if (status == WEIR_OK)
         status = write_port_file(broker, detail);
     if (status != WEIR_OK) {
@@ -302,6 +304,8 @@ static enum weir_status stop(struct weir_broker *broker, struct weir_detail *det
         weir_server_stop(broker->server, STOP_GRACE_MS);
     if (broker->groups != NULL)
         weir_group_service_stop(broker->groups);
+    weir_cleaner_free(broker->cleaner);
+    broker->cleaner = NULL;
     weir_upkeep_stop(broker->upkeep);
     broker->upkeep = NULL;
     bool is_registered = broker->broker_epoch >= 0;

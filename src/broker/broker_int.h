@@ -11,6 +11,7 @@
 #include "weir/group/group_service.h"
 #include "weir/metadata/controller.h"
 #include "weir/server/server.h"
+#include "weir/storage/cleaner.h"
 
 #include <stdatomic.h>
 
@@ -34,6 +35,7 @@ struct weir_broker {
     struct weir_server_ip_limit *server_ip_limits;
     struct weir_server *server;
     struct weir_upkeep *upkeep;
+    struct weir_cleaner *cleaner; /* NULL: log.cleaner.enable=false */
 
     struct weir_image_listener image_listener;
     struct weir_leadership_listener leadership;
@@ -52,6 +54,10 @@ void weir_broker_follow_start(struct weir_broker *broker);
 WEIR_MUST_CHECK enum weir_status weir_broker_register(struct weir_broker *broker,
                                                       struct weir_detail *detail);
 void weir_broker_deregister(struct weir_broker *broker);
+
+/* broker_clean.c: the log cleaner with the keys that are in force. */
+WEIR_MUST_CHECK enum weir_status weir_broker_start_cleaner(struct weir_broker *broker,
+                                                           struct weir_detail *detail);
 
 /* broker_serve.c: the APIs and the sockets. */
 WEIR_MUST_CHECK enum weir_status weir_broker_serve(struct weir_broker *broker,

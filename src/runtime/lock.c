@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 /* Invariants, checked in debug builds:
  *  I1  a thread that blocks for a lock holds only locks of lower rank (so no circle of waiters);
@@ -116,4 +117,30 @@ void weir_lock_release(struct weir_lock *lock)
 void weir_lock_assert_held(const struct weir_lock *lock)
 {
     WEIR_ASSERT(is_held(lock));
+}
+
+void weir_lock_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    int failed = pthread_condattr_init(&attributes);
+    WEIR_ASSERT(failed == 0);
+    failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    WEIR_ASSERT(failed == 0);
+    failed = pthread_cond_init(cond, &attributes);
+    WEIR_ASSERT(failed == 0);
+    (void)pthread_condattr_destroy(&attributes); /* nothing to release on Linux */
+}
+
+void weir_lock_wait_ms(struct weir_lock *lock, pthread_cond_t *cond, long ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    /* Signalled, timed out or neither: the caller looks again. */
+    (void)pthread_cond_timedwait(cond, &lock->mutex, &until);
 }

@@ -20,7 +20,7 @@ const char *weir_clean_suffix(size_t index)
 
 enum weir_status weir_clean_check(struct clean_round *round, struct weir_detail *detail)
 {
-    if (!atomic_load_explicit(&round->log->clean_must_stop, memory_order_relaxed))
+    if (!weir_partition_log_must_stop_cleaning(round->log))
         return WEIR_OK;
     weir_detail_set(detail, "the cleaning was stopped");
     return WEIR_CLOSED;
@@ -178,7 +178,7 @@ enum weir_status weir_clean_writer_added(struct clean_writer *writer,
         batch->last_offset - writer->segment->base_offset > INT32_MAX) {
         weir_detail_set(detail, "what is kept of %s.log does not fit in a segment",
                         writer->segment->path);
-        return WEIR_LIMIT;
+        return WEIR_INVALID;
     }
     weir_segment_on_appended(writer->segment, batch, batch_pos, batch->bytes.size,
                              round->config.index_interval_bytes);

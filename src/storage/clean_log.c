@@ -448,6 +448,11 @@ void weir_log_stop_cleaning(struct weir_partition_log *log)
                                 &log->lock.mutex); /* fails only for a mutex that is not ours */
 }
 
+bool weir_partition_log_must_stop_cleaning(struct weir_partition_log *log)
+{
+    return atomic_load_explicit(&log->clean_must_stop, memory_order_relaxed);
+}
+
 void weir_log_allow_cleaning(struct weir_partition_log *log)
 {
     log->clean_stops--;

@@ -53,7 +53,30 @@ enum weir_status weir_log_manager_set_cleaner_offset(struct weir_log_manager *ma
         weir_detail_set(detail, "the log was moved or deleted");
         return WEIR_CLOSED;
     }
-    return weir_log_manager_write_checkpoint(manager, dir_index, CHECKPOINT_CLEANER, detail);
+    enum weir_status status =
+        weir_log_manager_write_checkpoint(manager, dir_index, CHECKPOINT_CLEANER, detail);
+    if (status == WEIR_IO_ERROR)
+        weir_log_manager_dir_failed(&manager->dirs[dir_index], detail);
+    return status;
+}
+
+enum weir_status weir_log_manager_note_recovery_point(struct weir_log_manager *manager,
+                                                      struct weir_partition_log *log,
+                                                      struct weir_detail *detail)
+{
+    weir_lock_take(&manager->lock);
+    const struct log_entry *entry = entry_of(manager, log);
+    size_t dir_index = entry == NULL ? 0 : entry->dir_index;
+    weir_lock_release(&manager->lock);
+    if (entry == NULL) {
+        weir_detail_set(detail, "the log was moved or deleted");
+        return WEIR_CLOSED;
+    }
+    enum weir_status status =
+        weir_log_manager_write_checkpoint(manager, dir_index, CHECKPOINT_RECOVERY_POINT, detail);
+    if (status == WEIR_IO_ERROR)
+        weir_log_manager_dir_failed(&manager->dirs[dir_index], detail);
+    return status;
 }
 
 bool weir_log_manager_begin_cleaning(struct weir_log_manager *manager,

@@ -21,6 +21,7 @@ enum weir_lock_rank {
     WEIR_LOCK_RANK_LOG_DIR = 75,
     WEIR_LOCK_RANK_IMAGE = 80,
     WEIR_LOCK_RANK_UPKEEP = 85,
+    WEIR_LOCK_RANK_CLEANER = 88,
     WEIR_LOCK_RANK_MAILBOX = 90,
     WEIR_LOCK_RANK_TASK_POOL = 95,
     WEIR_LOCK_RANK_SEGMENT = 98,
@@ -38,5 +39,10 @@ void weir_lock_take(struct weir_lock *lock);
 /* False when somebody holds it. */
 _Bool weir_lock_try(struct weir_lock *lock);
 void weir_lock_release(struct weir_lock *lock);
+/* A condition that weir_lock_wait_ms can wait for. */
+void weir_lock_cond_init(pthread_cond_t *cond);
+/* Gives the held lock up until the condition is signalled or about ms real milliseconds have
+ * passed: the caller looks again at what it waits for, and at env's clock. */
+void weir_lock_wait_ms(struct weir_lock *lock, pthread_cond_t *cond, long ms);
 /* For preconditions: asserts that the calling thread holds it (debug builds; nothing otherwise). */
 void weir_lock_assert_held(const struct weir_lock *lock);

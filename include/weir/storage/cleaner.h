@@ -80,8 +80,62 @@ weir_partition_log_clean(struct weir_partition_log *log,
                          const struct weir_log_clean_options *options,
                          struct weir_log_clean_result *out, struct weir_detail *detail);
 
+/* Whether somebody waits for the round to end: a long wait for the pace must look. */
+bool weir_partition_log_must_stop_cleaning(struct weir_partition_log *log);
+
 /* A log that cannot be cleaned is left alone until it is opened anew or truncated. */
 void weir_partition_log_set_uncleanable(struct weir_partition_log *log,
                                         const struct weir_detail *why);
 /* False: it can be, as far as is known.  out_why may be NULL. */
 bool weir_partition_log_is_uncleanable(struct weir_partition_log *log, struct weir_detail *out_why);
+
+/* --- All logs. --- */
+
+struct weir_log_manager;
+struct weir_cleaner;
+
+struct weir_cleaner_config {
+    int32_t threads;        /* log.cleaner.threads; 0: nothing is cleaned */
+    int64_t map_bytes;      /* log.cleaner.dedupe.buffer.size, of all threads */
+    double map_load_factor; /* log.cleaner.io.buffer.load.factor */
+    int64_t buffer_bytes;   /* log.cleaner.io.buffer.size, of all threads */
+    double
+        bytes_per_second_max; /* log.cleaner.io.max.bytes.per.second, read and written together */
+    int64_t backoff_ms;       /* log.cleaner.backoff.ms */
+};
+struct weir_cleaner_config weir_cleaner_config_default(void);
+
+#define WEIR_CLEANER_THREADS_MAX 64
+
+struct weir_cleaner_options {
+    struct weir_env *env;
+    struct weir_log_manager *logs; /* outlives the cleaner */
+    const struct weir_log *log;    /* where events go; may be NULL */
+    /* Fills what is in force now (it holds the defaults when called); asked before each choice of a
+     * log, from the cleaner's threads.  NULL: the defaults. */
+    void (*config)(void *context, struct weir_cleaner_config *out);
+    void *context;
+};
+
+/* Nothing runs before start. */
+WEIR_MUST_CHECK enum weir_status weir_cleaner_new(const struct weir_cleaner_options *options,
+                                                  struct weir_cleaner **out);
+/* Begins the threads; the first choice comes after the backoff. */
+WEIR_MUST_CHECK enum weir_status weir_cleaner_start(struct weir_cleaner *cleaner,
+                                                    struct weir_detail *detail);
+/* Stops what runs, and waits for it: within one buffer of work, or the swap of one segment.  NULL
+ * is allowed. */
+void weir_cleaner_free(struct weir_cleaner *cleaner);
+
+/* One step without threads, for tests: chooses the log that needs it most and cleans it.  False:
+ * none needs it, or none could be cleaned. */
+bool weir_cleaner_clean_one(struct weir_cleaner *cleaner);
+
+struct weir_cleaner_facts {
+    uint64_t rounds;
+    uint64_t failures;
+    uint64_t bytes_read;
+    uint64_t bytes_written;
+    uint64_t set_aside; /* logs, since the start */
+};
+void weir_cleaner_facts(struct weir_cleaner *cleaner, struct weir_cleaner_facts *out);

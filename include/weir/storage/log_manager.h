@@ -183,6 +183,10 @@ WEIR_MUST_CHECK enum weir_status
 weir_log_manager_set_cleaner_offset(struct weir_log_manager *manager,
                                     struct weir_partition_log *log, int64_t offset,
                                     struct weir_detail *detail);
+/* Writes the checkpoint with the log's recovery point.  Blocks.  CLOSED as above. */
+WEIR_MUST_CHECK enum weir_status
+weir_log_manager_note_recovery_point(struct weir_log_manager *manager,
+                                     struct weir_partition_log *log, struct weir_detail *detail);
 /* True: nobody moves or deletes the log before end_cleaning, so the cleaner may rename files in its
  * directory.  False: leave it for now (somebody else cleans, or a move is about to end), or for
  * good (it is not the partition's log any more).  Each true needs one end.  Does not block. */

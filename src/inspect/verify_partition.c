@@ -31,6 +31,7 @@ static void append_path(struct partition *partition, const char *name)
     weir_buf_done(&quoted);
 }
 
+WEIR_PRINTF(5, 0)
 static void add_line(struct partition *partition, const char *kind, const char *name,
                      const char *place, const char *format, va_list arguments)
 {

@@ -16,6 +16,7 @@
 #include "weir/base/memory.h"
 #include "weir/protocol/api_keys.h"
 #include "weir/protocol/messages/create_topics_request.h"
+#include "weir/protocol/messages/create_topics_response.h"
 #include "weir/protocol/messages/fetch_request.h"
 #include "weir/protocol/messages/fetch_response.h"
 #include "weir/protocol/messages/list_offsets_request.h"
@@ -344,6 +345,16 @@ static void create(int fd, const char *topic, int32_t partitions)
     encode_request(&frame, WEIR_API_CREATE_TOPICS, 4, &request);
     send_all(fd, weir_buf_slice(&frame));
     receive_frame(fd, &frame);
+    struct weir_create_topics_response response;
+    struct weir_arena arena;
+    struct weir_reader reader;
+    weir_arena_init(&arena, 0);
+    weir_reader_init(&reader, weir_slice_of(frame.data + 4, frame.size - 4), &arena);
+    weir_create_topics_response_read(&reader, 4, &response);
+    if (weir_reader_status(&reader) != WEIR_OK || response.topics.count != 1 ||
+        response.topics.items[0].error_code != 0)
+        fail("the topic could not be created");
+    weir_arena_done(&arena);
     for (int i = 0; i < CREATE_TRIES && count_led(fd, topic, &frame) < (size_t)partitions; i++)
         (void)poll(NULL, 0, 10);
     for (int32_t i = partitions - 1; i >= 0; i--)

@@ -8,6 +8,7 @@
 #include "weir/base/memory.h"
 #include "weir/replication/topic_log_config.h"
 #include "weir/runtime/lock.h"
+#include "weir/runtime/task_pool.h"
 
 #define KEY_BYTES 20
 
@@ -107,6 +108,20 @@ static enum weir_status add_replica(struct weir_replicas *replicas,
     return WEIR_OK;
 }
 
+static enum weir_status create_log(struct weir_replicas *replicas,
+                                   const struct weir_image_topic *topic, int32_t index,
+                                   const struct weir_config_resolver *resolver,
+                                   struct weir_partition_log **out, struct weir_detail *detail)
+{
+    struct weir_topic_partition name;
+    struct weir_log_config config;
+    weir_topic_log_config(resolver, topic->name, &config);
+    enum weir_status status = weir_topic_partition_make(topic->name, index, &name);
+    return status == WEIR_OK ? weir_log_manager_create(replicas->options.logs, &name, topic->id,
+                                                       &config, out, detail)
+                             : status;
+}
+
 /* Creates the log and the partition.  A log that cannot be created leaves a partition without one:
  * it answers KAFKA_STORAGE_ERROR, and the reason is logged here. */
 static struct weir_partition *create_partition(struct weir_replicas *replicas,
@@ -114,15 +129,9 @@ static struct weir_partition *create_partition(struct weir_replicas *replicas,
                                                const struct weir_config_resolver *resolver)
 {
     struct weir_detail detail = {{0}};
-    struct weir_topic_partition name;
-    struct weir_log_config config;
     struct weir_partition_log *log = NULL;
     struct weir_partition *partition = NULL;
-    weir_topic_log_config(resolver, topic->name, &config);
-    enum weir_status status = weir_topic_partition_make(topic->name, index, &name);
-    if (status == WEIR_OK)
-        status = weir_log_manager_create(replicas->options.logs, &name, topic->id, &config, &log,
-                                         &detail);
+    enum weir_status status = create_log(replicas, topic, index, resolver, &log, &detail);
     if (status != WEIR_OK) {
         log = NULL;
         WEIR_LOG_ERROR(replicas->options.log, "partition_log_unavailable",
@@ -139,6 +148,56 @@ static struct weir_partition *create_partition(struct weir_replicas *replicas,
     weir_partition_set_min_insync(
         partition, (int32_t)weir_config_topic_i64(resolver, topic->name, "min.insync.replicas"));
     return partition;
+}
+
+/* ---- Many logs at once ---- */
+
+struct create_task {
+    struct weir_task task;
+    struct weir_replicas *replicas;
+    const struct weir_image_topic *topic;
+    int32_t index;
+    const struct weir_config_resolver *resolver;
+};
+
+static void run_create(struct weir_task *base)
+{
+    struct create_task *task = (struct create_task *)base;
+    struct weir_partition_log *log = NULL;
+    struct weir_detail detail = {{0}};
+    /* What fails here is tried again, and told, by create_partition. */
+    if (create_log(task->replicas, task->topic, task->index, task->resolver, &log, &detail) ==
+        WEIR_OK)
+        weir_partition_log_unref(log);
+    weir_free(task);
+}
+
+/* Creating a log waits for the disk twice, so the logs of a topic with many partitions are created
+ * by several threads; apply_partition finds them then. */
+static void create_logs(struct weir_replicas *replicas, const struct weir_image_topic *topic,
+                        int32_t first_index, const struct weir_config_resolver *resolver)
+{
+    struct weir_task_pool *pool = NULL;
+    int32_t count = topic->partition_count - first_index;
+    if (replicas->options.create_threads < 2 || count < (int32_t)replicas->options.create_threads ||
+        weir_task_pool_new(replicas->options.env, replicas->options.create_threads, &pool, NULL) !=
+            WEIR_OK)
+        return;
+    for (int32_t i = first_index; i < topic->partition_count; i++) {
+        struct create_task *task =
+            weir_i32_list_contains(topic->partitions[i]->replicas, replicas->options.broker_id)
+                ? weir_calloc(1, sizeof(*task))
+                : NULL;
+        if (task == NULL)
+            continue;
+        *task = (struct create_task){.task = {.run = run_create},
+                                     .replicas = replicas,
+                                     .topic = topic,
+                                     .index = i,
+                                     .resolver = resolver};
+        weir_task_pool_submit(pool, &task->task);
+    }
+    weir_task_pool_free(pool); /* after the last of them */
 }
 
 static void tell_listeners(struct weir_replicas *replicas, struct weir_partition *partition,
@@ -274,12 +333,14 @@ void weir_replicas_apply(struct weir_replicas *replicas, const struct weir_image
     for (size_t i = 0; i < delta->deleted_topic_count; i++)
         delete_topic(replicas, delta->deleted_topics[i]);
     for (size_t i = 0; i < delta->created_topic_count; i++) {
+        create_logs(replicas, delta->created_topics[i], 0, &resolver);
         for (int32_t index = 0; index < delta->created_topics[i]->partition_count; index++)
             apply_partition(replicas, delta->created_topics[i], index, &resolver);
     }
     for (size_t i = 0; i < delta->changed_topic_count; i++) {
         const struct weir_image_topic *topic = delta->changed_topics[i].after;
         const struct weir_image_topic *old = delta->changed_topics[i].before;
+        create_logs(replicas, topic, old->partition_count, &resolver);
         for (int32_t index = 0; index < topic->partition_count; index++) {
             if (index >= old->partition_count || old->partitions[index] != topic->partitions[index])
                 apply_partition(replicas, topic, index, &resolver);

@@ -258,8 +258,9 @@ void weir_log_replicas_free(struct weir_log_replica *replicas, size_t count)
 
 /* --- Creating and deleting. --- */
 
-/* The online directory with the fewest partitions, moves towards it counted. */
-static enum weir_status fewest(struct weir_log_manager *manager, size_t *out)
+/* The online directory with the fewest partitions, moves towards it and creations under way counted.
+ * It counts as one more until end_creating. */
+static enum weir_status begin_creating(struct weir_log_manager *manager, size_t *out)
 {
     size_t *counts = weir_calloc(manager->dir_count, sizeof(counts[0]));
     if (counts == NULL)
@@ -273,18 +274,28 @@ static enum weir_status fewest(struct weir_log_manager *manager, size_t *out)
         if (entry->future != NULL)
             counts[entry->future_dir_index]++;
     }
-    weir_lock_release(&manager->lock);
     size_t chosen = SIZE_MAX;
     for (size_t i = 0; i < manager->dir_count; i++) {
+        counts[i] += manager->dirs[i].creating_count;
         if (weir_log_manager_is_online(&manager->dirs[i]) &&
             (chosen == SIZE_MAX || counts[i] < counts[chosen]))
             chosen = i;
     }
+    if (chosen != SIZE_MAX)
+        manager->dirs[chosen].creating_count++;
+    weir_lock_release(&manager->lock);
     weir_free(counts);
     if (chosen == SIZE_MAX)
         return WEIR_KAFKA_STORAGE_ERROR;
     *out = chosen;
     return WEIR_OK;
+}
+
+static void end_creating(struct weir_log_manager *manager, size_t dir_index)
+{
+    weir_lock_take(&manager->lock);
+    manager->dirs[dir_index].creating_count--;
+    weir_lock_release(&manager->lock);
 }
 
 /* Where a log that is not here is created, or why it is not.  A log that exists in a directory that
@@ -310,10 +321,13 @@ static enum weir_status choose_dir(struct weir_log_manager *manager,
         return WEIR_KAFKA_STORAGE_ERROR;
     }
     if (index != SIZE_MAX) {
+        weir_lock_take(&manager->lock);
+        manager->dirs[index].creating_count++;
+        weir_lock_release(&manager->lock);
         *out = index;
         return WEIR_OK;
     }
-    enum weir_status status = fewest(manager, out);
+    enum weir_status status = begin_creating(manager, out);
     if (status == WEIR_KAFKA_STORAGE_ERROR)
         weir_detail_set(detail, "no log directory is online");
     return status;
@@ -352,12 +366,12 @@ static enum weir_status open_new(struct weir_log_manager *manager,
     options.topic_id = topic_id;
     struct weir_partition_log *log = NULL;
     status = weir_partition_log_open(&options, &log, NULL, detail);
-    if (status != WEIR_OK)
-        return status;
     /* Before anything else: without it the next start takes the directory for a stray (trap 5). */
-    status = weir_partition_log_write_metadata(log, detail);
+    if (status == WEIR_OK)
+        status = weir_partition_log_write_metadata(log, detail);
     if (status == WEIR_OK)
         status = weir_log_manager_add(manager, log, dir_index, -1);
+    end_creating(manager, dir_index);
     if (status != WEIR_OK) {
         weir_partition_log_unref(log);
         return status;

@@ -33,6 +33,7 @@ struct weir_replicas_options {
     const struct weir_log *log;
     struct weir_log_manager *logs; /* loaded; borrowed */
     int32_t broker_id;
+    unsigned create_threads; /* for the logs of a topic with at least so many partitions; 0: none */
     const struct weir_static_configs *statics;
 };
 

@@ -258,8 +258,8 @@ void weir_log_replicas_free(struct weir_log_replica *replicas, size_t count)
 
 /* --- Creating and deleting. --- */
 
-/* The online directory with the fewest partitions, moves towards it and creations under way counted.
- * It counts as one more until end_creating. */
+/* The online directory with the fewest partitions, moves towards it and creations under way
+ * counted. It counts as one more until end_creating. */
 static enum weir_status begin_creating(struct weir_log_manager *manager, size_t *out)
 {
     size_t *counts = weir_calloc(manager->dir_count, sizeof(counts[0]));

@@ -30,7 +30,7 @@ struct log_dir {
     struct weir_meta_properties properties;
     atomic_bool has_told; /* on_dir_failed is called or being called */
     atomic_bool is_offline;
-    size_t creating_count; /* the table's lock: logs that are being created in it */
+    size_t creating_count;     /* the table's lock: logs that are being created in it */
     struct weir_detail reason; /* set before is_offline is */
     bool was_clean;
     bool is_loaded;                         /* all its logs; only then may it be called clean */

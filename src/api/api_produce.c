@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Produce (key 0).  Each partition's batch is checked and appended in the order of the request; the
- * answer leaves at once for acks 0 and 1, and for acks -1 when every batch is below its partition's
- * high watermark.
+ * answer leaves at once for acks 0 and 1, for acks -1 when every batch is below its partition's
+ * high watermark, and for any acks not before the syncs that flush.messages asks for.
  */
 #include "api_int.h"
 #include "topic_slots.h"
@@ -17,24 +17,32 @@ typedef struct weir_produce_response_topic_produce_response response_topic;
 
 enum { ACKS_ALL = -1, ACKS_NONE = 0, ACKS_LEADER = 1 };
 
-/* A batch that was appended and waits for its replicas. */
+/* A batch that was appended and waits: for a sync (flush.messages), for its replicas, or for one
+ * after the other. */
 struct pending_batch {
-    struct weir_partition *partition; /* owned by the wait set once it waits */
+    struct weir_partition *partition; /* a reference */
     int64_t last_offset;
     response_partition *out;
+    bool needs_sync;
+    bool needs_replicas;
 };
 
-/* A batch whose log is to be synced before the answer leaves (flush.messages, flush.ms). */
-struct flush {
+/* A batch whose log has to make its next segment first. */
+struct deferred_batch {
     struct weir_partition *partition; /* a reference */
+    struct weir_slice records;
     response_partition *out;
 };
 
+/* One partition after the other in the order of the request, as far as that goes on the loop; then
+ * the deferred ones on a task thread, then the syncs, then the replicas.  The connection's next
+ * request waits all the while, and of one partition named twice the second is deferred with the
+ * first: what one connection sends to a partition stays in order. */
 struct produce {
     struct weir_call *call;
-    struct weir_task task; /* the syncs */
-    struct flush *flushes;
-    size_t flush_count;
+    struct weir_task task; /* the deferred ones */
+    struct deferred_batch *deferred;
+    size_t deferred_count;
     struct weir_produce_response response;
     bool has_error;
     struct pending_batch *pending;
@@ -112,21 +120,46 @@ static enum weir_status append(struct weir_call *call, struct produce *produce,
     if (status == WEIR_OK) {
         out->base_offset = appended.base_offset;
         out->log_append_time_ms = appended.log_append_time_ms;
-        if (appended.is_flush_due)
-            produce->flushes[produce->flush_count++] =
-                (struct flush){.partition = weir_partition_ref(partition), .out = out};
-        if (request->acks == ACKS_ALL && appended.high_watermark <= appended.last_offset)
+        bool needs_replicas =
+            request->acks == ACKS_ALL && appended.high_watermark <= appended.last_offset;
+        if (appended.is_flush_due || needs_replicas)
             produce->pending[produce->pending_count++] =
                 (struct pending_batch){.partition = weir_partition_ref(partition),
                                        .last_offset = appended.last_offset,
-                                       .out = out};
-    } else {
+                                       .out = out,
+                                       .needs_sync = appended.is_flush_due,
+                                       .needs_replicas = needs_replicas};
+    } else if (status != WEIR_WOULD_BLOCK) {
         set_record_errors(call, &errors, out);
         if (status == WEIR_NOT_LEADER_OR_FOLLOWER)
             set_leader(partition, out);
     }
     weir_produce_errors_done(&errors);
     return status;
+}
+
+static bool is_deferred(const struct produce *produce, const struct weir_partition *partition)
+{
+    for (size_t i = 0; i < produce->deferred_count; i++) {
+        if (produce->deferred[i].partition == partition)
+            return true;
+    }
+    return false;
+}
+
+/* On the loop: appends, or leaves it to a task. */
+static enum weir_status append_or_defer(struct weir_call *call, struct produce *produce,
+                                        struct weir_partition *partition, struct weir_slice records,
+                                        response_partition *out)
+{
+    enum weir_status status = is_deferred(produce, partition)
+                                  ? WEIR_WOULD_BLOCK
+                                  : append(call, produce, partition, records, out);
+    if (status != WEIR_WOULD_BLOCK)
+        return status;
+    produce->deferred[produce->deferred_count++] = (struct deferred_batch){
+        .partition = weir_partition_ref(partition), .records = records, .out = out};
+    return WEIR_OK; /* so far */
 }
 
 static enum weir_status produce_partition(struct weir_call *call, struct produce *produce,
@@ -146,7 +179,7 @@ static enum weir_status produce_partition(struct weir_call *call, struct produce
     else if (!may_write(call, topic))
         status = WEIR_INVALID_TOPIC_EXCEPTION;
     else
-        status = append(call, produce, partition, records, out);
+        status = append_or_defer(call, produce, partition, records, out);
     weir_partition_unref(partition);
     return status;
 }
@@ -193,29 +226,29 @@ static void answer(struct weir_call *call, struct produce *produce)
     }
 }
 
-/* OK when the batch is below the high watermark, REQUEST_TIMED_OUT when not yet. */
-static enum weir_status check_replicated(const struct pending_batch *batch)
+/* ---- Waiting for replicas ---- */
+
+static bool is_replicated(const struct pending_batch *batch, enum weir_status *out_status)
 {
     struct weir_partition_log *log;
-    enum weir_status status = weir_partition_leader_log(batch->partition, -1, &log);
-    if (status != WEIR_OK)
-        return status;
-    if (weir_partition_log_high_watermark(log) <= batch->last_offset)
-        status = WEIR_REQUEST_TIMED_OUT;
+    *out_status = weir_partition_leader_log(batch->partition, -1, &log);
+    if (*out_status != WEIR_OK)
+        return true; /* no replica will change that */
+    bool is_below = weir_partition_log_high_watermark(log) > batch->last_offset;
     weir_partition_log_unref(log);
-    return status;
+    return is_below;
 }
 
 static bool are_all_replicated(struct weir_call *call, void *context)
 {
-    struct produce *produce = context;
-    bool all = true;
+    const struct produce *produce = context;
+    enum weir_status status;
     (void)call;
     for (size_t i = 0; i < produce->pending_count; i++) {
-        if (check_replicated(&produce->pending[i]) == WEIR_REQUEST_TIMED_OUT)
-            all = false;
+        if (produce->pending[i].needs_replicas && !is_replicated(&produce->pending[i], &status))
+            return false;
     }
-    return all;
+    return true;
 }
 
 static void finish_pending(struct weir_call *call, void *context)
@@ -223,60 +256,127 @@ static void finish_pending(struct weir_call *call, void *context)
     struct produce *produce = context;
     for (size_t i = 0; i < produce->pending_count; i++) {
         struct pending_batch *batch = &produce->pending[i];
-        batch->out->error_code = weir_code(check_replicated(batch));
+        enum weir_status status = WEIR_OK;
+        if (batch->needs_replicas && !is_replicated(batch, &status))
+            status = WEIR_REQUEST_TIMED_OUT;
+        if (batch->needs_replicas)
+            batch->out->error_code = weir_code(status);
         weir_partition_unref(batch->partition);
     }
     answer(call, produce);
 }
 
-static void wait_for_replicas(struct weir_call *call, struct produce *produce)
+static void wait_for(struct weir_call *call, struct produce *produce,
+                     const struct weir_wait_options *options)
 {
-    const struct weir_produce_request *request = call->body;
     struct weir_partition **partitions =
         WEIR_CALL_ALLOC(call, struct weir_partition *, produce->pending_count);
     if (partitions == NULL) {
-        finish_pending(call, produce);
+        options->finish(call, produce);
         return;
     }
     for (size_t i = 0; i < produce->pending_count; i++)
         partitions[i] = weir_partition_ref(produce->pending[i].partition);
-    weir_wait_start(
-        call, partitions, produce->pending_count,
-        &(struct weir_wait_options){.is_satisfied = are_all_replicated,
-                                    .finish = finish_pending,
-                                    .context = produce,
-                                    .wait_ms = request->timeout_ms < 0 ? 0 : request->timeout_ms});
+    weir_wait_start(call, partitions, produce->pending_count, options);
 }
+
+/* ---- Waiting for syncs ---- */
+
+static bool are_all_synced(struct weir_call *call, void *context)
+{
+    const struct produce *produce = context;
+    (void)call;
+    for (size_t i = 0; i < produce->pending_count; i++) {
+        const struct pending_batch *batch = &produce->pending[i];
+        if (batch->needs_sync &&
+            weir_partition_sync_status(batch->partition, batch->last_offset) == WEIR_PENDING)
+            return false;
+    }
+    return true;
+}
+
+/* PENDING still: the client is gone, or there was no memory to wait with. */
+static void finish_syncs(struct weir_call *call, void *context)
+{
+    const struct weir_produce_request *request = call->body;
+    struct produce *produce = context;
+    bool needs_replicas = false;
+    for (size_t i = 0; i < produce->pending_count; i++) {
+        struct pending_batch *batch = &produce->pending[i];
+        enum weir_status status =
+            batch->needs_sync ? weir_partition_sync_status(batch->partition, batch->last_offset)
+                              : WEIR_OK;
+        if (status != WEIR_OK) {
+            batch->out->error_code =
+                weir_code(status == WEIR_PENDING ? WEIR_REQUEST_TIMED_OUT : status);
+            batch->out->base_offset = -1;
+            batch->needs_replicas = false;
+            produce->has_error = true;
+        }
+        needs_replicas = needs_replicas || batch->needs_replicas;
+    }
+    if (!needs_replicas) {
+        finish_pending(call, produce);
+        return;
+    }
+    struct weir_wait_options options = {.is_satisfied = are_all_replicated,
+                                        .finish = finish_pending,
+                                        .context = produce,
+                                        .wait_ms =
+                                            request->timeout_ms < 0 ? 0 : request->timeout_ms};
+    wait_for(call, produce, &options);
+}
+
+/* The request's timeout is the replicas' alone, as in Apache Kafka, which syncs inside the append.
+ * A sync that hangs for so long is no longer waited for. */
+#define SYNC_WAIT_MS INT32_MAX
 
 static void answer_or_wait(struct weir_call *call, struct produce *produce)
 {
-    if (produce->pending_count > 0)
-        wait_for_replicas(call, produce);
-    else
+    if (produce->pending_count == 0) {
         answer(call, produce);
+        return;
+    }
+    struct weir_wait_options options = {.is_satisfied = are_all_synced,
+                                        .finish = finish_syncs,
+                                        .context = produce,
+                                        .wait_ms = SYNC_WAIT_MS};
+    if (are_all_synced(call, produce))
+        finish_syncs(call, produce);
+    else
+        wait_for(call, produce, &options);
 }
 
-/* ---- Syncing ---- */
+/* ---- On a task thread ---- */
 
-static void flushed(struct weir_call *call, void *argument)
+static void appended_all(struct weir_call *call, void *argument)
 {
     answer_or_wait(call, argument);
 }
 
-static void flush_on_task(struct weir_task *task)
+/* Nobody else touches the call or its arena until it is resumed. */
+static void append_deferred(struct weir_task *task)
 {
     struct produce *produce = WEIR_CONTAINER_OF(task, struct produce, task);
-    for (size_t i = 0; i < produce->flush_count; i++) {
-        struct flush *flush = &produce->flushes[i];
-        enum weir_status status = weir_partition_flush(flush->partition, NULL);
-        if (status != WEIR_OK) {
-            flush->out->error_code = weir_code(status);
-            flush->out->base_offset = -1;
-            produce->has_error = true;
-        }
-        weir_partition_unref(flush->partition);
+    for (size_t i = 0; i < produce->deferred_count; i++) {
+        struct deferred_batch *batch = &produce->deferred[i];
+        enum weir_status status;
+        do {
+            struct weir_detail why = {{0}};
+            status = weir_partition_make_room(batch->partition, &why);
+            if (status == WEIR_OK)
+                status =
+                    append(produce->call, produce, batch->partition, batch->records, batch->out);
+            else if (status == WEIR_NO_SPACE)
+                batch->out->error_message = weir_arena_printf(produce->call->arena, "%s", why.text);
+            else if (status == WEIR_CLOSED)
+                status = WEIR_NOT_LEADER_OR_FOLLOWER; /* deleted meanwhile */
+        } while (status == WEIR_WOULD_BLOCK);
+        batch->out->error_code = weir_code(status);
+        produce->has_error = produce->has_error || status != WEIR_OK;
+        weir_partition_unref(batch->partition);
     }
-    weir_call_resume(produce->call, flushed, produce);
+    weir_call_resume(produce->call, appended_all, produce);
 }
 
 static struct produce *new_produce(struct weir_call *call)
@@ -290,12 +390,12 @@ static struct produce *new_produce(struct weir_call *call)
         return NULL;
     weir_produce_response_init(&produce->response);
     produce->call = call;
-    produce->task.run = flush_on_task;
+    produce->task.run = append_deferred;
     produce->pending = WEIR_CALL_ALLOC(call, struct pending_batch, batch_count);
-    produce->flushes = WEIR_CALL_ALLOC(call, struct flush, batch_count);
+    produce->deferred = WEIR_CALL_ALLOC(call, struct deferred_batch, batch_count);
     produce->response.responses.items =
         WEIR_CALL_ALLOC(call, response_topic, request->topic_data.count);
-    bool has_memory = produce->pending != NULL && produce->flushes != NULL &&
+    bool has_memory = produce->pending != NULL && produce->deferred != NULL &&
                       produce->response.responses.items != NULL;
     return has_memory ? produce : NULL;
 }
@@ -343,7 +443,7 @@ void weir_api_produce(struct weir_call *call)
     for (int32_t t = 0; t < request->topic_data.count; t++)
         produce_topic(call, produce, &request->topic_data.items[t],
                       &produce->response.responses.items[slots.slot[t]]);
-    if (produce->flush_count > 0)
+    if (produce->deferred_count > 0)
         weir_task_pool_submit(call->api->options.pool, &produce->task);
     else
         answer_or_wait(call, produce);

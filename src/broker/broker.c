@@ -185,6 +185,12 @@ static enum weir_status new_groups(struct weir_broker *broker)
     return weir_group_service_new(&options, &broker->groups);
 }
 
+/* A sync holds its thread until the disk answers; one is kept for everything else. */
+static unsigned flushes_max(const struct weir_config *config)
+{
+    return config->task_threads > 1 ? (unsigned)config->task_threads - 1 : 1;
+}
+
 static enum weir_status build_state(struct weir_broker *broker, struct weir_detail *detail)
 {
     struct weir_uuid metadata_directory;
@@ -209,7 +215,9 @@ static enum weir_status build_state(struct weir_broker *broker, struct weir_deta
                                              .logs = broker->logs,
                                              .broker_id = broker->config->node_id,
                                              .create_threads = LOG_CREATE_THREADS,
-                                             .statics = &broker->config->statics};
+                                             .statics = &broker->config->statics,
+                                             .pool = broker->pool,
+                                             .flushes_max = flushes_max(broker->config)};
     status = weir_replicas_new(&replicas, &broker->replicas);
     if (status == WEIR_OK)
         status = new_groups(broker);

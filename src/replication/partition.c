@@ -11,8 +11,7 @@
 
 struct weir_partition {
     _Atomic uint32_t refs;
-    struct weir_env *env;
-    int32_t broker_id;
+    const struct weir_partition_world *world;
     struct weir_uuid topic_id;
     int32_t index;
     size_t topic_size;
@@ -29,11 +28,20 @@ struct weir_partition {
     bool is_alone_in_sync; /* the in-sync set is this broker and nobody else */
     int32_t min_insync_replicas;
     struct weir_list waiters;
+    /* Work for task threads; each holds a reference while it is scheduled. */
+    struct weir_task roll_task;
+    bool is_roll_scheduled;
+    struct weir_flush_job flush_job;
+    bool is_flush_scheduled;
+    enum weir_status flush_status; /* of the last one */
 
     char topic[]; /* not terminated */
 };
 
-enum weir_status weir_partition_new(struct weir_env *env, int32_t broker_id,
+static void run_roll(struct weir_task *task);
+static void run_flush(struct weir_flush_job *job);
+
+enum weir_status weir_partition_new(const struct weir_partition_world *world,
                                     const struct weir_image_topic *topic, int32_t index,
                                     struct weir_partition_log *take_log,
                                     struct weir_partition **out)
@@ -44,8 +52,9 @@ enum weir_status weir_partition_new(struct weir_env *env, int32_t broker_id,
         return WEIR_NO_MEMORY;
     }
     atomic_init(&partition->refs, 1);
-    partition->env = env;
-    partition->broker_id = broker_id;
+    partition->world = world;
+    partition->roll_task.run = run_roll;
+    partition->flush_job.run = run_flush;
     partition->topic_id = topic->id;
     partition->index = index;
     partition->topic_size = topic->name.size;
@@ -232,8 +241,8 @@ enum weir_role_change weir_partition_apply(struct weir_partition *partition,
     partition->replica_count = (int32_t)image->replicas.count;
     partition->insync_count = (int32_t)image->isr.count;
     partition->is_alone_in_sync =
-        image->isr.count == 1 && image->isr.items[0] == partition->broker_id;
-    partition->is_leader = image->leader == partition->broker_id && partition->log != NULL;
+        image->isr.count == 1 && image->isr.items[0] == partition->world->broker_id;
+    partition->is_leader = image->leader == partition->world->broker_id && partition->log != NULL;
     if (partition->is_leader && (!was_leader || is_new_epoch)) {
         if (weir_partition_log_assign_leader_epoch(partition->log, image->leader_epoch) != WEIR_OK)
             partition->is_leader =
@@ -293,19 +302,46 @@ static void set_appended(struct weir_partition *partition,
     };
 }
 
+/* The lock is held. */
+static void schedule_flush(struct weir_partition *partition)
+{
+    if (partition->is_flush_scheduled)
+        return; /* it goes on while something waits for it */
+    partition->is_flush_scheduled = true;
+    weir_partition_ref(partition);
+    weir_flusher_submit(partition->world->flusher, &partition->flush_job);
+}
+
+static void schedule_roll(struct weir_partition *partition)
+{
+    if (partition->is_roll_scheduled)
+        return;
+    partition->is_roll_scheduled = true;
+    weir_partition_ref(partition);
+    weir_task_pool_submit(partition->world->pool, &partition->roll_task);
+}
+
 static enum weir_status append_locked(struct weir_partition *partition,
                                       const struct weir_checked_batch *batch,
                                       enum weir_append_origin origin,
                                       struct weir_partition_appended *out,
                                       struct weir_detail *detail)
 {
-    struct weir_log_append_options options = {.origin = origin,
-                                              .leader_epoch = partition->leader_epoch};
+    /* Nobody waits with the partition's lock held: a producer's batch is refused and comes again on
+     * a task thread, a coordinator's goes into the full segment. */
+    struct weir_log_append_options options = {
+        .origin = origin,
+        .leader_epoch = partition->leader_epoch,
+        .roll = origin == WEIR_APPEND_CLIENT ? WEIR_LOG_ROLL_REFUSE : WEIR_LOG_ROLL_LATER};
     struct weir_log_append_result result;
     enum weir_status status =
         weir_partition_log_append(partition->log, batch, &options, &result, detail);
     if (status != WEIR_OK)
         return status;
+    if (result.is_flush_due)
+        schedule_flush(partition);
+    if (result.is_roll_due)
+        schedule_roll(partition);
     advance_high_watermark(partition);
     set_appended(partition, &result, out);
     return WEIR_OK;
@@ -334,7 +370,7 @@ static void fill_check_options(const struct weir_partition *partition,
         .timestamp_after_max_ms = config->message_timestamp_after_max_ms,
         .batch_bytes_max = config->message_bytes_max,
         .segment_bytes_max = config->segment_bytes,
-        .now_ms = weir_env_wall_ms(partition->env),
+        .now_ms = weir_env_wall_ms(partition->world->env),
     };
 }
 
@@ -381,9 +417,10 @@ enum weir_status weir_partition_produce(struct weir_partition *partition,
         status = check_leader(partition,
                               -1); /* the role may have changed while the records were checked */
         if (status == WEIR_OK)
-            status = append_locked(partition, &checked, WEIR_APPEND_CLIENT, out,
-                                   NULL); /* the code says it all */
+            status = append_locked(partition, &checked, WEIR_APPEND_CLIENT, out, &errors->message);
         weir_lock_release(&partition->lock);
+        if (status != WEIR_NO_SPACE)
+            errors->message.text[0] = '\0'; /* the code says it all */
     }
     if (status != WEIR_OK)
         out->log_start_offset = refused_log_start(log, status);
@@ -410,18 +447,26 @@ enum weir_status weir_partition_append_own(struct weir_partition *partition,
     if (status == WEIR_OK)
         status = append_locked(partition, &checked, WEIR_APPEND_COORDINATOR, out, detail);
     weir_lock_release(&partition->lock);
+    /* 2 GiB behind a segment that was to be sealed: the disk has no space for another. */
+    if (status == WEIR_WOULD_BLOCK)
+        status = WEIR_NO_SPACE;
     weir_checked_batch_done(&checked);
     return status;
 }
 
-enum weir_status weir_partition_flush(struct weir_partition *partition, struct weir_detail *detail)
+/* ---- On task threads ---- */
+
+/* Calls with the log as it is now, and again when it was closed because the partition has moved to
+ * another directory meanwhile. */
+static enum weir_status with_log(struct weir_partition *partition,
+                                 enum weir_status (*run)(struct weir_partition_log *log,
+                                                         struct weir_detail *detail),
+                                 struct weir_detail *detail)
 {
     struct weir_partition_log *log = weir_partition_log_now(partition);
     enum weir_status status = WEIR_KAFKA_STORAGE_ERROR;
     while (log != NULL) {
-        status = weir_partition_log_flush(log, true, detail);
-        /* Closed because the partition has moved meanwhile: what was appended is in the other one.
-         */
+        status = run(log, detail);
         struct weir_partition_log *now = weir_partition_log_now(partition);
         bool has_moved = now != log && status == WEIR_CLOSED;
         weir_partition_log_unref(log);
@@ -430,10 +475,63 @@ enum weir_status weir_partition_flush(struct weir_partition *partition, struct w
             break;
     }
     weir_partition_log_unref(log);
+    return status;
+}
+
+enum weir_status weir_partition_make_room(struct weir_partition *partition,
+                                          struct weir_detail *detail)
+{
+    return with_log(partition, weir_partition_log_make_room, detail);
+}
+
+static void run_roll(struct weir_task *task)
+{
+    struct weir_partition *partition = WEIR_CONTAINER_OF(task, struct weir_partition, roll_task);
+    enum weir_status status = weir_partition_make_room(partition, NULL);
+    (void)status; /* the next append asks again; a log that failed has said so */
     weir_lock_take(&partition->lock);
-    advance_high_watermark(partition); /* it waited for this when flush.messages was reached */
+    partition->is_roll_scheduled = false;
     weir_lock_release(&partition->lock);
-    return status == WEIR_OK ? WEIR_OK : WEIR_KAFKA_STORAGE_ERROR;
+    weir_partition_unref(partition);
+}
+
+static enum weir_status flush_all(struct weir_partition_log *log, struct weir_detail *detail)
+{
+    return weir_partition_log_flush(log, true, detail);
+}
+
+/* One sync after another as long as appends ask for it; all that wait are told after each. */
+static void run_flush(struct weir_flush_job *job)
+{
+    struct weir_partition *partition = WEIR_CONTAINER_OF(job, struct weir_partition, flush_job);
+    bool again;
+    do {
+        enum weir_status status = with_log(partition, flush_all, NULL);
+        weir_lock_take(&partition->lock);
+        partition->flush_status = status;
+        advance_high_watermark(partition);
+        again = status == WEIR_OK && weir_partition_log_awaits_flush(partition->log);
+        partition->is_flush_scheduled = again;
+        wake_all(partition);
+        weir_lock_release(&partition->lock);
+    } while (again);
+    weir_partition_unref(partition);
+}
+
+enum weir_status weir_partition_sync_status(struct weir_partition *partition, int64_t last_offset)
+{
+    enum weir_status status = WEIR_OK;
+    weir_lock_take(&partition->lock);
+    if (partition->log == NULL || weir_partition_log_has_failed(partition->log))
+        status = WEIR_KAFKA_STORAGE_ERROR;
+    else if (weir_partition_log_synced_offset(partition->log) > last_offset)
+        status = WEIR_OK;
+    else if (partition->is_flush_scheduled)
+        status = WEIR_PENDING;
+    else if (partition->flush_status != WEIR_OK)
+        status = WEIR_KAFKA_STORAGE_ERROR;
+    weir_lock_release(&partition->lock);
+    return status;
 }
 
 /* ---- Admin ---- */

@@ -3,12 +3,22 @@
 
 /* What replicas.c alone does with a partition.  All on the thread that applies the image. */
 
+#include "flusher.h"
+
 #include "weir/replication/partition.h"
+
+/* What all partitions of a broker share; borrowed, outlives them. */
+struct weir_partition_world {
+    struct weir_env *env;
+    struct weir_task_pool *pool; /* rolls */
+    struct weir_flusher *flusher;
+    int32_t broker_id;
+};
 
 /* One reference.  log may be NULL (its directory is offline); the partition takes the reference to
  * it. */
 WEIR_MUST_CHECK enum weir_status
-weir_partition_new(struct weir_env *env, int32_t broker_id, const struct weir_image_topic *topic,
+weir_partition_new(const struct weir_partition_world *world, const struct weir_image_topic *topic,
                    int32_t index, struct weir_partition_log *take_log, struct weir_partition **out);
 
 enum weir_role_change { WEIR_ROLE_SAME, WEIR_ROLE_BECAME_LEADER, WEIR_ROLE_RESIGNED };

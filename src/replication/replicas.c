@@ -24,6 +24,8 @@ struct weir_replicas {
     struct weir_list listeners;
     struct weir_lock lock; /* guards the table; rank REPLICA_SET */
     struct weir_map table;
+    struct weir_flusher *flusher;
+    struct weir_partition_world world;
 };
 
 enum weir_status weir_replicas_new(const struct weir_replicas_options *options,
@@ -32,7 +34,17 @@ enum weir_status weir_replicas_new(const struct weir_replicas_options *options,
     struct weir_replicas *replicas = weir_calloc(1, sizeof(*replicas));
     if (replicas == NULL)
         return WEIR_NO_MEMORY;
+    enum weir_status status =
+        weir_flusher_new(options->pool, options->flushes_max, &replicas->flusher);
+    if (status != WEIR_OK) {
+        weir_free(replicas);
+        return status;
+    }
     replicas->options = *options;
+    replicas->world = (struct weir_partition_world){.env = options->env,
+                                                    .pool = options->pool,
+                                                    .flusher = replicas->flusher,
+                                                    .broker_id = options->broker_id};
     weir_list_init(&replicas->listeners);
     weir_lock_init(&replicas->lock, WEIR_LOCK_RANK_REPLICA_SET);
     *out = replicas;
@@ -51,6 +63,7 @@ void weir_replicas_free(struct weir_replicas *replicas)
         weir_free(replica);
     }
     weir_map_done(&replicas->table);
+    weir_flusher_free(replicas->flusher);
     weir_lock_done(&replicas->lock);
     weir_free(replicas);
 }
@@ -85,8 +98,8 @@ static enum weir_status add_replica(struct weir_replicas *replicas,
                                     struct weir_partition **out)
 {
     struct weir_partition *partition;
-    enum weir_status status = weir_partition_new(replicas->options.env, replicas->options.broker_id,
-                                                 topic, index, take_log, &partition);
+    enum weir_status status =
+        weir_partition_new(&replicas->world, topic, index, take_log, &partition);
     if (status != WEIR_OK)
         return status;
     struct replica *replica = weir_calloc(1, sizeof(*replica));

@@ -74,6 +74,7 @@ struct legacy {
     struct weir_producer_state *producers;
     struct weir_partition_log_offsets offsets;
     struct weir_log_config config;
+    bool awaits_flush;
 };
 
 static enum weir_status copy_epochs(struct weir_partition_log *from, struct legacy *legacy,
@@ -105,6 +106,7 @@ static enum weir_status close_old(struct weir_partition_log *from, int64_t end_o
     if (status == WEIR_OK) {
         legacy->offsets = from->now.offsets;
         legacy->config = from->config;
+        legacy->awaits_flush = from->hold_offset != WEIR_LOG_NO_HOLD;
         legacy->producers = from->producers;
         from->producers = spare;
         from->state = LOG_CLOSED;
@@ -129,6 +131,8 @@ static void open_new(struct weir_partition_log *to, struct legacy *legacy)
         WEIR_ASSERT(status == WEIR_OK);
     }
     weir_log_publish_limits(to, legacy->offsets.log_start_offset, legacy->offsets.high_watermark);
+    if (legacy->awaits_flush) /* whoever was to flush the old one flushes this one */
+        to->hold_offset = to->now.offsets.high_watermark;
     weir_epoch_cache_truncate_from_start(&to->epochs, legacy->offsets.log_start_offset);
     weir_lock_release(&to->lock);
 }

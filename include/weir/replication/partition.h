@@ -16,6 +16,8 @@
  * below the last stable offset. R2  the high watermark never goes back, and never moves while the
  * in-sync set is smaller than min.insync.replicas. R3  a waiter added before a change that would
  * satisfy it is woken; none is woken after its cancel returned.
+ * R4  nothing that a flush which is due (flush.messages) has not made durable yet is below the high
+ * watermark.
  */
 
 #include "weir/base/arena.h"
@@ -68,13 +70,17 @@ struct weir_partition_appended {
     int64_t log_start_offset; /* also set when the append was refused, -1 where Apache Kafka answers
                                  -1 */
     int64_t high_watermark;   /* after the append */
-    bool is_flush_due; /* flush.messages or flush.ms: sync the log before the answer leaves */
+    /* flush.messages was reached: a flush has been set going, and the answer leaves when
+     * weir_partition_sync_status is no longer PENDING.  Until then the high watermark is held back
+     * (R4), so who waits for that needs nothing else. */
+    bool is_flush_due;
 };
 
 /* Validates a producer's batch and appends it.  acks is the request's: -1 is refused with
  * NOT_ENOUGH_REPLICAS when too few replicas are in sync.  errors says in words what was wrong, as
  * weir_produce_check does; the caller releases it in any case.  The batch's bytes are not written
- * to and are no longer needed afterwards. */
+ * to and are no longer needed afterwards.  WOULD_BLOCK: the log needs its next segment, nothing was
+ * done; weir_partition_make_room, and once more.  NO_SPACE with words in errors->message. */
 WEIR_MUST_CHECK enum weir_status weir_partition_produce(struct weir_partition *partition,
                                                         const struct weir_batch *batch,
                                                         int16_t acks,
@@ -89,11 +95,16 @@ WEIR_MUST_CHECK enum weir_status weir_partition_append_own(struct weir_partition
                                                            struct weir_partition_appended *out,
                                                            struct weir_detail *detail);
 
-/* Makes everything durable that was appended before the call.  Blocks: task threads only.
- * KAFKA_STORAGE_ERROR when the sync failed (the log is then offline, nothing is tried again) or the
- * log is not here. */
-WEIR_MUST_CHECK enum weir_status weir_partition_flush(struct weir_partition *partition,
-                                                      struct weir_detail *detail);
+/* After WOULD_BLOCK: waits until the partition's log has room, making the next segment if nobody
+ * else does.  Blocks: task threads only.  Then produce again, which may be refused again. NO_SPACE,
+ * NO_MEMORY, KAFKA_STORAGE_ERROR, CLOSED: there will be none. */
+WEIR_MUST_CHECK enum weir_status weir_partition_make_room(struct weir_partition *partition,
+                                                          struct weir_detail *detail);
+
+/* Of a batch whose append said is_flush_due: OK when it survives power loss, PENDING while its
+ * flush is to come (waiters are woken when it ended), KAFKA_STORAGE_ERROR when the flush failed. */
+WEIR_MUST_CHECK enum weir_status weir_partition_sync_status(struct weir_partition *partition,
+                                                            int64_t last_offset);
 
 /* ---- Waiting ---- */
 

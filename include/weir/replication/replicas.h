@@ -12,6 +12,7 @@
 #include "weir/metadata/image.h"
 #include "weir/replication/partition.h"
 #include "weir/runtime/env.h"
+#include "weir/runtime/task_pool.h"
 #include "weir/storage/log_manager.h"
 
 struct weir_replicas;
@@ -34,6 +35,8 @@ struct weir_replicas_options {
     struct weir_log_manager *logs; /* loaded; borrowed */
     int32_t broker_id;
     unsigned create_threads; /* for the logs of a topic with at least so many partitions; 0: none */
+    struct weir_task_pool *pool; /* rolls and flushes; no task of it runs any more when this ends */
+    unsigned flushes_max;        /* at once */
     const struct weir_static_configs *statics;
 };
 

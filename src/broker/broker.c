@@ -135,6 +135,43 @@ static bool belongs(void *context, const struct weir_topic_partition *key,
     return weir_i32_list_contains(topic->partitions[key->partition]->replicas, load->node_id);
 }
 
+/* Beyond doubt is what only this node has, in the directory where the metadata says it is: while
+ * the node is away nobody can have deleted the topic and made another of its name without moving
+ * it. */
+static struct weir_uuid topic_id_of(void *context, const struct weir_topic_partition *key,
+                                    struct weir_uuid directory_id)
+{
+    const struct load_context *load = context;
+    const struct weir_image_topic *topic =
+        weir_image_topic(load->image, weir_slice_str(key->topic));
+    if (topic == NULL || key->partition >= topic->partition_count)
+        return (struct weir_uuid){{0}};
+    const struct weir_image_partition *partition = topic->partitions[key->partition];
+    bool is_here =
+        partition->replicas.count == 1 && partition->replicas.items[0] == load->node_id &&
+        partition->directories != NULL && weir_uuid_equal(partition->directories[0], directory_id);
+    return is_here ? topic->id : (struct weir_uuid){{0}};
+}
+
+/* Trap 20.  The local log of such a topic begins behind what lies in the remote storage; serving it
+ * would call the rest deleted, and write that down for the next broker. */
+static enum weir_status refuse_remote_storage(const struct load_context *load,
+                                              struct weir_detail *detail)
+{
+    for (size_t i = 0; i < weir_image_topic_count(load->image); i++) {
+        const struct weir_image_topic *topic = weir_image_topic_at(load->image, i);
+        if (!weir_config_topic_bool(&load->resolver, topic->name, "remote.storage.enable"))
+            continue;
+        weir_detail_set(detail,
+                        "topic %.*s has remote.storage.enable=true, and weir has no remote "
+                        "storage: its local log is only the end of it. Disable it with Apache "
+                        "Kafka first, or delete the topic there",
+                        WEIR_SLICE_ARGS(topic->name));
+        return WEIR_INVALID;
+    }
+    return WEIR_OK;
+}
+
 static void config_of(void *context, const struct weir_topic_partition *key,
                       struct weir_log_config *out)
 {
@@ -150,9 +187,11 @@ static enum weir_status load_logs(struct weir_broker *broker, struct weir_detail
                                                   .statics = &broker->config->statics,
                                                   .broker_id = broker->config->node_id};
     struct weir_log_manager_load_options options = {
-        .belongs = belongs, .config = config_of, .context = &load};
+        .belongs = belongs, .topic_id = topic_id_of, .config = config_of, .context = &load};
     struct weir_log_manager_load_result result = {0};
-    enum weir_status status = weir_log_manager_load(broker->logs, &options, &result, detail);
+    enum weir_status status = refuse_remote_storage(&load, detail);
+    if (status == WEIR_OK)
+        status = weir_log_manager_load(broker->logs, &options, &result, detail);
     weir_image_unref(load.image);
     if (status == WEIR_OK && result.partition_count > 0)
         WEIR_LOG_INFO(broker->log, "logs_loaded", WEIR_I64("partitions", result.partition_count),

@@ -57,6 +57,7 @@ struct load_task {
     struct weir_topic_partition key;
     uint64_t bytes_wanted;
     uint64_t bytes_done;
+    struct weir_uuid restored_id; /* what partition.metadata must have said; zero: it is there */
     char path[WEIR_SEGMENT_PATH_BYTES];
 };
 
@@ -106,9 +107,11 @@ static int64_t lookup(const struct weir_offset_checkpoint *checkpoint,
     return weir_offset_checkpoint_find(checkpoint, key, &offset) && offset > 0 ? offset : 0;
 }
 
-static enum weir_status make_stray(struct load_task *task, struct weir_detail *detail)
+static enum weir_status make_stray(struct load_task *task, struct weir_uuid topic_id,
+                                   struct weir_detail *detail)
 {
     struct weir_log_manager *manager = task->dir->load->manager;
+    char id[WEIR_UUID_TEXT_BYTES];
     char name[WEIR_PARTITION_DIR_BYTES];
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_uuid unique;
@@ -118,8 +121,12 @@ static enum weir_status make_stray(struct load_task *task, struct weir_detail *d
     enum weir_status status = weir_path_rename(manager->env, task->path, path, detail);
     if (status == WEIR_OK) {
         atomic_fetch_add_explicit(&task->dir->load->strays, 1, memory_order_relaxed);
+        weir_uuid_format(topic_id, id);
         WEIR_LOG_WARN(manager->log, "partition_is_stray", WEIR_STR("dir", task->path),
-                      WEIR_STR("renamed", path));
+                      WEIR_STR("renamed", path),
+                      WEIR_STR("topic_id", weir_uuid_is_zero(topic_id) ? "unknown" : id),
+                      WEIR_STR("why", "the metadata gives this node no partition of that topic id"),
+                      WEIR_STR("next", "its files are kept and not served"));
     }
     return status;
 }
@@ -147,6 +154,20 @@ static void tell_recovery(struct load_task *task, struct weir_partition_log *log
                       WEIR_STR("why", recovery->note.text));
 }
 
+/* Trap 5.  Apache Kafka sets such a partition aside and goes on with an empty one. */
+static enum weir_status restore_metadata(struct load_task *task, struct weir_partition_log *log,
+                                         struct weir_detail *detail)
+{
+    char id[WEIR_UUID_TEXT_BYTES];
+    enum weir_status status = weir_partition_log_write_metadata(log, detail);
+    weir_uuid_format(task->restored_id, id);
+    if (status == WEIR_OK)
+        WEIR_LOG_WARN(task->dir->load->manager->log, "partition_metadata_restored",
+                      WEIR_STR("file", "partition.metadata"), WEIR_STR("dir", task->path),
+                      WEIR_STR("topic_id", id));
+    return status;
+}
+
 static enum weir_status open_partition(struct load_task *task, struct weir_detail *detail)
 {
     const struct dir_load *dir = task->dir;
@@ -157,6 +178,7 @@ static enum weir_status open_partition(struct load_task *task, struct weir_detai
     struct weir_partition_log_options options =
         weir_log_manager_log_options(manager, dir->index, &task->key, &config);
     options.dir = task->path;
+    options.topic_id = task->restored_id;
     options.recovery_point = lookup(&dir->recovery_points, &task->key);
     options.log_start_offset = lookup(&dir->log_starts, &task->key);
     options.log_start_is_unknown = dir->log_starts_are_lost;
@@ -175,8 +197,11 @@ static enum weir_status open_partition(struct load_task *task, struct weir_detai
     if (status != WEIR_OK)
         return status;
     tell_recovery(task, log, &recovery);
-    status = task->is_future ? WEIR_EXISTS
-                             : weir_log_manager_add(manager, log, dir->index, cleaned_offset);
+    if (!weir_uuid_is_zero(task->restored_id))
+        status = restore_metadata(task, log, detail);
+    if (status == WEIR_OK)
+        status = task->is_future ? WEIR_EXISTS
+                                 : weir_log_manager_add(manager, log, dir->index, cleaned_offset);
     if (status == WEIR_EXISTS) /* which one counts is decided when all are there */
         status =
             weir_log_manager_add_second(manager, log, dir->index, cleaned_offset, task->is_future);
@@ -195,10 +220,14 @@ static enum weir_status load_partition(struct load_task *task, struct weir_detai
     if (status != WEIR_OK && status != WEIR_NOT_FOUND)
         return status;
     weir_detail_set(detail, "%s", "");
+    struct weir_uuid directory_id = manager->dirs[task->dir->index].properties.directory_id;
+    if (status == WEIR_NOT_FOUND && load->options->topic_id != NULL && !task->is_future) {
+        topic_id = load->options->topic_id(load->options->context, &task->key, directory_id);
+        task->restored_id = topic_id;
+    }
     if (load->options->belongs != NULL &&
-        !load->options->belongs(load->options->context, &task->key, topic_id,
-                                manager->dirs[task->dir->index].properties.directory_id))
-        return make_stray(task, detail);
+        !load->options->belongs(load->options->context, &task->key, topic_id, directory_id))
+        return make_stray(task, topic_id, detail);
     return open_partition(task, detail);
 }
 

@@ -245,6 +245,14 @@ def make(directory, topic, configs=(), partitions=1, overrides=()):
     return Files(directory, topic)
 
 
+def refused(directory, *overrides):
+    """A start that must not come up. -> (exit code, log)"""
+    with Broker(directory, *overrides, ready=False) as broker:
+        wait_until(lambda: broker.process.poll() is not None or any(' ready ' in line for line in broker.lines))
+        assert not any(' ready ' in line for line in broker.lines), broker.log()
+        return broker.wait(), broker.log()
+
+
 def told(broker, event, *parts):
     """The line of the log with this event and all these parts."""
     def line():

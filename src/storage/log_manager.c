@@ -190,6 +190,16 @@ int weir_log_manager_dir_of(struct weir_log_manager *manager,
     return index;
 }
 
+bool weir_log_manager_is_moving(struct weir_log_manager *manager,
+                                const struct weir_topic_partition *key)
+{
+    weir_lock_take(&manager->lock);
+    const struct log_entry *entry = weir_map_get(&manager->logs, WEIR_KEY(*key));
+    bool is_moving = entry != NULL && entry->future != NULL;
+    weir_lock_release(&manager->lock);
+    return is_moving;
+}
+
 size_t weir_log_manager_count(struct weir_log_manager *manager)
 {
     weir_lock_take(&manager->lock);
@@ -305,6 +315,10 @@ static enum weir_status choose_dir(struct weir_log_manager *manager,
                                    const struct weir_log_placement *placement, size_t *out,
                                    struct weir_detail *detail)
 {
+    if (placement->must_exist && weir_log_manager_offline_count(manager) > 0) {
+        weir_detail_set(detail, "it may be in a log directory that is offline");
+        return WEIR_KAFKA_STORAGE_ERROR;
+    }
     size_t index = weir_log_manager_take_preferred(manager, key);
     if (index == SIZE_MAX && placement->has_directory) {
         index = weir_log_manager_dir_by_id(manager, placement->directory_id);
@@ -315,10 +329,6 @@ static enum weir_status choose_dir(struct weir_log_manager *manager,
                 detail, "its log directory (directory.id %s) is offline or not in log.dirs", text);
             return WEIR_KAFKA_STORAGE_ERROR;
         }
-    }
-    if (index == SIZE_MAX && placement->must_exist && weir_log_manager_offline_count(manager) > 0) {
-        weir_detail_set(detail, "it may be in a log directory that is offline");
-        return WEIR_KAFKA_STORAGE_ERROR;
     }
     if (index != SIZE_MAX) {
         weir_lock_take(&manager->lock);
@@ -333,6 +343,26 @@ static enum weir_status choose_dir(struct weir_log_manager *manager,
     return status;
 }
 
+/* With a directory offline, a log that is not where the metadata has it may be what a move left
+ * behind. */
+static enum weir_status check_directory(struct weir_log_manager *manager,
+                                        const struct weir_topic_partition *key,
+                                        const struct weir_log_placement *placement,
+                                        struct weir_detail *detail)
+{
+    int index = weir_log_manager_dir_of(manager, key);
+    if (!placement->has_directory || index < 0 || weir_log_manager_offline_count(manager) == 0 ||
+        weir_uuid_equal(manager->dirs[index].properties.directory_id, placement->directory_id) ||
+        weir_log_manager_dir_by_id(manager, placement->directory_id) != SIZE_MAX)
+        return WEIR_OK;
+    char text[WEIR_UUID_TEXT_BYTES];
+    weir_uuid_format(placement->directory_id, text);
+    weir_detail_set(detail,
+                    "its log directory (directory.id %s) is offline; what is in %s may be older",
+                    text, manager->dirs[index].path);
+    return WEIR_KAFKA_STORAGE_ERROR;
+}
+
 static enum weir_status use_existing(struct weir_partition_log *log, struct weir_uuid topic_id,
                                      struct weir_detail *detail)
 {
@@ -343,6 +373,37 @@ static enum weir_status use_existing(struct weir_partition_log *log, struct weir
         const struct weir_topic_partition *key = weir_partition_log_key(log);
         weir_detail_set(detail, "%s-%d is there with another topic id", key->topic, key->partition);
     }
+    return status;
+}
+
+void weir_log_manager_remove_unfinished(struct weir_log_manager *manager, size_t dir_index,
+                                        const char *path)
+{
+    struct weir_detail why;
+    if (weir_dir_remove_all(manager->env, path, &why) != WEIR_OK)
+        manager->dirs[dir_index].has_unfinished = true; /* so it cannot be called clean */
+}
+
+static enum weir_status open_in(struct weir_log_manager *manager, size_t dir_index,
+                                struct weir_partition_log_options *options,
+                                struct weir_partition_log **out, struct weir_detail *detail)
+{
+    struct weir_file_info info;
+    struct weir_partition_log *log = NULL;
+    bool is_new = weir_path_info(manager->env, options->dir, &info, NULL) == WEIR_NOT_FOUND;
+    enum weir_status status = weir_partition_log_open(options, &log, NULL, detail);
+    /* Before anything else: without it the next start takes the directory for a stray (trap 5). */
+    if (status == WEIR_OK)
+        status = weir_partition_log_write_metadata(log, detail);
+    if (status == WEIR_OK)
+        status = weir_log_manager_add(manager, log, dir_index, -1);
+    if (status == WEIR_OK) {
+        *out = weir_partition_log_ref(log);
+        return WEIR_OK;
+    }
+    weir_partition_log_unref(log);
+    if (is_new)
+        weir_log_manager_remove_unfinished(manager, dir_index, options->dir);
     return status;
 }
 
@@ -364,20 +425,12 @@ static enum weir_status open_new(struct weir_log_manager *manager,
     (void)snprintf(path, sizeof(path), "%s/%s", manager->dirs[dir_index].path, name);
     options.dir = path;
     options.topic_id = topic_id;
-    struct weir_partition_log *log = NULL;
-    status = weir_partition_log_open(&options, &log, NULL, detail);
-    /* Before anything else: without it the next start takes the directory for a stray (trap 5). */
-    if (status == WEIR_OK)
-        status = weir_partition_log_write_metadata(log, detail);
-    if (status == WEIR_OK)
-        status = weir_log_manager_add(manager, log, dir_index, -1);
+    status = open_in(manager, dir_index, &options, out, detail);
     end_creating(manager, dir_index);
-    if (status != WEIR_OK) {
-        weir_partition_log_unref(log);
+    if (status != WEIR_IO_ERROR)
         return status;
-    }
-    *out = weir_partition_log_ref(log);
-    return WEIR_OK;
+    weir_log_manager_dir_failed(&manager->dirs[dir_index], detail);
+    return WEIR_KAFKA_STORAGE_ERROR;
 }
 
 enum weir_status
@@ -401,6 +454,8 @@ weir_log_manager_create_in(struct weir_log_manager *manager, const struct weir_t
         return open_new(manager, key, topic_id, config == NULL ? &manager->defaults : config,
                         placement, out, detail);
     status = use_existing(log, topic_id, detail);
+    if (status == WEIR_OK)
+        status = check_directory(manager, key, placement, detail);
     if (status != WEIR_OK) {
         weir_partition_log_unref(log);
         return status;

@@ -449,7 +449,8 @@ static enum weir_status close_dir(struct weir_log_manager *manager, size_t index
         weir_detail_set(detail, "%s", why.text);
         status = closed;
     }
-    if (status != WEIR_OK || !may_be_clean || !manager->dirs[index].is_loaded)
+    if (status != WEIR_OK || !may_be_clean || !manager->dirs[index].is_loaded ||
+        manager->dirs[index].has_unfinished)
         return status;
     return weir_clean_marker_write(manager->env, manager->dirs[index].path, broker_epoch,
                                    detail); /* M2 */

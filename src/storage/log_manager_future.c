@@ -107,14 +107,14 @@ void weir_log_manager_free_seconds(struct weir_log_manager *manager)
         weir_free(WEIR_LIST_ENTRY(node, struct preferred_dir, node));
 }
 
-/* Whether everything in `part` is in `whole` too, by offsets and leader epochs. */
+/* Whether everything in `part` is in `whole` too, by offsets and leader epochs.  Where `whole`
+ * begins later, the records before were deleted: a copy begins at the log start offset. */
 static bool has_all_of(struct weir_partition_log *whole, struct weir_partition_log *part)
 {
     int32_t epoch = weir_partition_log_latest_epoch(part);
     int64_t part_end = weir_partition_log_end_offset(part);
     int64_t whole_end = weir_partition_log_end_offset(whole);
-    if (whole_end < part_end ||
-        weir_partition_log_start_offset(whole) > weir_partition_log_start_offset(part))
+    if (whole_end < part_end || weir_partition_log_start_offset(whole) > part_end)
         return false;
     if (epoch < 0)
         return part_end == weir_partition_log_start_offset(part);
@@ -207,6 +207,9 @@ static enum weir_status reconcile(struct weir_partition_log *current,
     int32_t epoch = weir_partition_log_latest_epoch(future);
     int64_t end_offset = weir_partition_log_end_offset(current);
     int64_t start_offset = weir_partition_log_start_offset(current);
+    /* A log start that was not durable went back: the copy lacks what is there again. */
+    if (weir_partition_log_start_offset(future) > start_offset)
+        return weir_partition_log_truncate_fully(future, start_offset, detail);
     if (epoch >= 0) {
         int32_t known_epoch = -1;
         int64_t known_end = -1;
@@ -260,9 +263,7 @@ static enum weir_status settle(struct weir_log_manager *manager, struct second_l
     if (entry != NULL)
         return second->is_future ? settle_future(manager, entry, second, detail)
                                  : settle_double(manager, entry, second, recorded, detail);
-    bool is_named =
-        weir_uuid_equal(manager->dirs[second->dir_index].properties.directory_id, recorded);
-    if (second->is_future && !is_named && weir_log_manager_offline_count(manager) > 0) {
+    if (second->is_future && weir_log_manager_offline_count(manager) > 0) {
         tell(manager, "moved_log_waits", second);
         *out_waits = true;
         return WEIR_OK;

@@ -34,6 +34,7 @@ struct log_dir {
     struct weir_detail reason; /* set before is_offline is */
     bool was_clean;
     bool is_loaded;                         /* all its logs; only then may it be called clean */
+    bool has_unfinished;                    /* a half-made partition could not be removed */
     bool is_writing[CHECKPOINT_KIND_COUNT]; /* under the manager's lock */
     int64_t previous_broker_epoch;
     /* Lines about damaged files: so many were said in this second. */
@@ -110,6 +111,9 @@ weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
 /* A log's on_fault: one line, at most so many a second. */
 void weir_log_manager_on_fault(void *context, struct weir_partition_log *log,
                                const struct weir_detail *fault);
+/* Removes the directory of a log that could not be created. */
+void weir_log_manager_remove_unfinished(struct weir_log_manager *manager, size_t dir_index,
+                                        const char *path);
 /* Renames a log nobody uses any more to "-delete" and leaves it to the reaper. */
 enum weir_status weir_log_manager_discard(struct weir_log_manager *manager,
                                           struct weir_partition_log *log, size_t dir_index,

@@ -296,15 +296,16 @@ static enum weir_status open_future(struct weir_log_manager *manager,
         weir_log_manager_log_options(manager, dir_index, key, &config);
     options.dir = path;
     options.topic_id = weir_partition_log_topic_id(current);
-    enum weir_status status = weir_partition_log_open(&options, out, NULL, detail);
-    if (status != WEIR_OK)
-        return status;
-    status = weir_partition_log_write_metadata(*out, detail);
-    if (status != WEIR_OK) {
-        struct weir_detail why;
-        (void)!weir_partition_log_rename_for_delete(*out, &why); /* the next start finds it */
-        weir_partition_log_unref(*out);
+    struct weir_partition_log *log = NULL;
+    enum weir_status status = weir_partition_log_open(&options, &log, NULL, detail);
+    if (status == WEIR_OK)
+        status = weir_partition_log_write_metadata(log, detail);
+    if (status == WEIR_OK) {
+        *out = log;
+        return WEIR_OK;
     }
+    weir_partition_log_unref(log);
+    weir_log_manager_remove_unfinished(manager, dir_index, path);
     return status;
 }
 

@@ -5,6 +5,7 @@
  *
  *  copy      batches from the current log's start to its end, as they are
  *  flush     all that was copied (writers go on meanwhile, so a little more is to be copied after)
+ *  record    where the partition is going to be, in the metadata
  *  take over with writers held: copies the rest, renames "-future" to the partition's own name, and
  *            the logs change places in the table and for the writers
  *  finish    flushes the new log and its name, writes its directory's checkpoints, and only then
@@ -148,7 +149,7 @@ static enum weir_status copy_rest(struct log_move *move, struct weir_detail *det
     return WEIR_OK;
 }
 
-/* The table's side; the references change places with the logs. */
+/* The table's side: the future log's reference is now that of the log. */
 static enum weir_status exchange_entry(struct log_move *move, struct take_over *take)
 {
     struct weir_log_manager *manager = move->mover->options.manager;
@@ -167,6 +168,8 @@ static enum weir_status exchange_entry(struct log_move *move, struct take_over *
             entry->cleaned_offset = move->cleaned_offset;
     }
     weir_lock_release(&manager->lock);
+    if (is_ours)
+        weir_partition_log_unref(move->current); /* the table's; the move has its own */
     return is_ours ? WEIR_OK : WEIR_NOT_FOUND;
 }
 
@@ -314,6 +317,29 @@ static enum weir_status try_take_over(struct log_move *move, struct weir_detail 
     return status;
 }
 
+/* Tells the metadata where the partition is going to be. */
+static enum weir_status record(struct log_move *move, struct weir_detail *detail)
+{
+    const struct weir_log_mover_options *options = &move->mover->options;
+    struct weir_log_manager *manager = options->manager;
+    size_t dir_index = SIZE_MAX;
+    if (options->moving == NULL)
+        return WEIR_OK;
+    weir_lock_take(&manager->lock);
+    const struct log_entry *entry =
+        weir_map_get(&manager->logs, WEIR_KEY(*weir_partition_log_key(move->current)));
+    if (entry != NULL && entry->future == move->future)
+        dir_index = entry->future_dir_index;
+    weir_lock_release(&manager->lock);
+    if (dir_index == SIZE_MAX)
+        return WEIR_NOT_FOUND;
+    enum weir_status status =
+        options->moving(options->context, weir_partition_log_key(move->future),
+                        weir_partition_log_topic_id(move->future),
+                        manager->dirs[dir_index].properties.directory_id, detail);
+    return status == WEIR_OK || status == WEIR_NOT_FOUND ? status : WEIR_BUSY;
+}
+
 /* Copies, flushes when the end is reached, and takes over when little came meanwhile. */
 static enum weir_status advance(struct log_move *move, bool *out_is_done,
                                 struct weir_detail *detail)
@@ -326,6 +352,10 @@ static enum weir_status advance(struct log_move *move, bool *out_is_done,
     if (weir_partition_log_end_offset(move->future) != weir_partition_log_end_offset(move->current))
         return WEIR_OK;
     status = weir_partition_log_flush(move->future, true, detail);
+    if (status == WEIR_OK && !move->is_recorded) {
+        status = record(move, detail);
+        move->is_recorded = status == WEIR_OK;
+    }
     if (status == WEIR_OK)
         status = try_take_over(move, detail);
     *out_is_done = status == WEIR_OK;

@@ -28,6 +28,7 @@ struct log_move {
     struct weir_partition_log *future;
     int64_t cleaned_offset; /* of the current log when the copying began */
     bool has_said_full;
+    bool is_recorded; /* moving() said OK */
 };
 
 /* log_move.c */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define DIR             "/data"
+#define DIR_2           "/more"
 #define PRODUCER_ID     7
 #define FIRST_MS        INT64_C(1699999000000)
 #define VALUE_BYTES_MAX 2000
@@ -100,7 +101,7 @@ static uint64_t judge_batch(const struct weir_batch *batch)
 
 void log_story_init(struct log_story *story, uint64_t seed)
 {
-    *story = (struct log_story){.seed = seed, .next_id = 1};
+    *story = (struct log_story){.seed = seed, .next_id = 1, .dir_count = 1};
     story->world = false_env_new(seed);
     story->env = false_env_env(story->world);
     story->config = weir_log_config_default();
@@ -113,8 +114,10 @@ void log_story_init(struct log_story *story, uint64_t seed)
 
 static void drop(struct log_story *story)
 {
+    weir_log_mover_free(story->mover);
     weir_partition_log_unref(story->log);
     weir_log_manager_free(story->manager);
+    story->mover = NULL;
     story->log = NULL;
     story->manager = NULL;
 }
@@ -169,9 +172,37 @@ static void fill_config(void *context, const struct weir_topic_partition *key,
     *out = ((struct log_story *)context)->config;
 }
 
+static struct weir_uuid recorded(void *context, const struct weir_topic_partition *key)
+{
+    (void)key;
+    return ((struct log_story *)context)->recorded;
+}
+
+static enum weir_status moving(void *context, const struct weir_topic_partition *key,
+                               struct weir_uuid topic_id, struct weir_uuid directory_id,
+                               struct weir_detail *detail)
+{
+    (void)key;
+    (void)topic_id;
+    (void)detail;
+    ((struct log_story *)context)->recorded = directory_id;
+    return WEIR_OK;
+}
+
+/* As the broker does: the metadata is told where the partition is. */
+static void record_directory(struct log_story *story)
+{
+    struct weir_topic_partition key = story_key();
+    struct weir_log_dir_info info;
+    weir_log_manager_dir(story->manager, (size_t)weir_log_manager_dir_of(story->manager, &key),
+                         &info);
+    story->recorded = info.directory_id;
+}
+
 static enum weir_status load(struct log_story *story, bool was_closed_cleanly)
 {
-    struct weir_log_manager_load_options options = {.config = fill_config, .context = story};
+    struct weir_log_manager_load_options options = {
+        .config = fill_config, .recorded = recorded, .context = story};
     struct weir_log_manager_load_result result = {0};
     enum weir_status status =
         weir_log_manager_load(story->manager, &options, &result, &story->detail);
@@ -180,18 +211,35 @@ static enum weir_status load(struct log_story *story, bool was_closed_cleanly)
     if (was_closed_cleanly)
         CHECK(result.cut_bytes == 0 && result.recovered_count == 0);
     struct weir_topic_partition key = story_key();
-    return weir_log_manager_create(story->manager, &key, weir_uuid_small(200), &story->config,
-                                   &story->log, &story->detail);
+    struct weir_log_placement placement = {.must_exist = true,
+                                           .has_directory = !weir_uuid_is_zero(story->recorded),
+                                           .directory_id = story->recorded};
+    status = weir_log_manager_create_in(story->manager, &key, weir_uuid_small(200), &story->config,
+                                        &placement, &story->log, &story->detail);
+    if (status != WEIR_OK)
+        return status;
+    struct weir_log_mover_options mover = {.env = story->env,
+                                           .log =
+                                               getenv("WEIR_STORY_LOG") != NULL ? &story_log : NULL,
+                                           .manager = story->manager,
+                                           .moving = moving,
+                                           .context = story};
+    record_directory(story);
+    status = weir_log_mover_new(&mover, &story->mover, &story->detail);
+    if (status != WEIR_OK)
+        return status;
+    weir_log_mover_resume(story->mover);
+    return WEIR_OK;
 }
 
 enum weir_status log_story_open(struct log_story *story)
 {
-    const char *dirs[] = {DIR};
+    const char *dirs[] = {DIR, DIR_2};
     struct weir_log_manager_options options = {
         .env = story->env,
         .log = getenv("WEIR_STORY_LOG") != NULL ? &story_log : NULL,
         .dirs = dirs,
-        .dir_count = 1,
+        .dir_count = story->dir_count,
         .cluster_id = "AAAAAAAAAAAAAAAAAAAAAA",
         .node_id = NODE_ID,
         .defaults = story->config,
@@ -351,6 +399,31 @@ enum weir_status log_story_retain(struct log_story *story)
     return status;
 }
 
+enum weir_status log_story_move(struct log_story *story, bool back)
+{
+    struct weir_topic_partition key = story_key();
+    int dir = weir_log_manager_dir_of(story->manager, &key);
+    enum weir_status status = weir_log_mover_move(
+        story->mover, &key, weir_slice_str((dir == 0) != back ? DIR_2 : DIR), &story->detail);
+    trace(story, back ? "move back" : "move", status);
+    return status;
+}
+
+bool log_story_turn(struct log_story *story)
+{
+    struct weir_topic_partition key = story_key();
+    bool has_run = weir_log_mover_turn(story->mover);
+    struct weir_partition_log *log = weir_log_manager_get(story->manager, &key);
+    CHECK(log != NULL);
+    if (log != story->log)
+        trace(story, "moved", WEIR_OK);
+    if (!weir_log_manager_is_moving(story->manager, &key))
+        record_directory(story);
+    weir_partition_log_unref(story->log);
+    story->log = log;
+    return has_run;
+}
+
 void log_story_checkpoint(struct log_story *story)
 {
     weir_log_manager_checkpoint_recovery_points(story->manager);
@@ -361,11 +434,11 @@ void log_story_checkpoint(struct log_story *story)
 
 enum weir_status log_story_close(struct log_story *story)
 {
-    struct weir_log_dir_info info;
-    weir_log_manager_dir(story->manager, 0, &info);
+    weir_log_mover_free(story->mover);
+    story->mover = NULL;
     enum weir_status status = weir_log_manager_close(story->manager, 1, true, &story->detail);
     /* A directory that failed before is left alone. */
-    if (status == WEIR_OK && !info.is_offline) {
+    if (status == WEIR_OK && weir_log_manager_offline_count(story->manager) == 0) {
         story->is_closed_cleanly = true;
         story->flushed_count = story->told_count;
     }

@@ -16,6 +16,7 @@
 
 #include "sim/false_env.h"
 #include "weir/storage/log_manager.h"
+#include "weir/storage/log_move.h"
 
 struct story_batch {
     uint64_t id; /* makes its content; 0 is none */
@@ -28,7 +29,10 @@ struct log_story {
     struct weir_env *env;
     uint64_t seed; /* of the story's own choices */
     struct weir_log_config config;
+    struct weir_uuid recorded; /* the directory the metadata names; survives everything */
+    size_t dir_count;          /* 1 or 2; set before the first open */
     struct weir_log_manager *manager;
+    struct weir_log_mover *mover;
     struct weir_partition_log *log;
     struct weir_detail detail; /* of the last call that failed */
     int64_t start_offset;      /* acknowledged: nothing below has to be there */
@@ -58,6 +62,10 @@ enum weir_status log_story_roll(struct log_story *story);
 enum weir_status log_story_truncate(struct log_story *story, size_t keep_batches);
 enum weir_status log_story_delete_before(struct log_story *story, size_t batch);
 enum weir_status log_story_retain(struct log_story *story);
+/* Begins to move the partition to the other of two directories, or back. */
+enum weir_status log_story_move(struct log_story *story, bool back);
+/* One step of the move; false when there is none. */
+bool log_story_turn(struct log_story *story);
 void log_story_checkpoint(struct log_story *story);
 /* The clean stop. */
 enum weir_status log_story_close(struct log_story *story);

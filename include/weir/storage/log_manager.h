@@ -175,6 +175,10 @@ size_t weir_log_manager_count(struct weir_log_manager *manager);
 int weir_log_manager_dir_of(struct weir_log_manager *manager,
                             const struct weir_topic_partition *key);
 
+/* Whether a copy of it is being made in another directory. */
+bool weir_log_manager_is_moving(struct weir_log_manager *manager,
+                                const struct weir_topic_partition *key);
+
 /* --- Compaction.  The manager keeps how far each log is clean (cleaner-offset-checkpoint); the
  * cleaner decides. --- */
 /* The first offset that is not clean yet, as the cleaner said last, or -1.  It may lie outside of

@@ -35,6 +35,13 @@ struct weir_log_mover_options {
         void *context, const struct weir_topic_partition *key, struct weir_uuid topic_id,
         enum weir_status (*take_over)(void *argument, struct weir_detail *detail), void *argument,
         struct weir_partition_log *next, struct weir_detail *detail);
+    /* The copy has caught up: makes it durable in the metadata that the partition is in that
+     * directory, before it is so; then a start that finds only the old directory does not take what
+     * is there for all there is.  Anything but OK: asked again later.  May block.  NULL is allowed.
+     */
+    enum weir_status (*moving)(void *context, const struct weir_topic_partition *key,
+                               struct weir_uuid topic_id, struct weir_uuid directory_id,
+                               struct weir_detail *detail);
     /* The partition is now in that directory.  NULL is allowed.  On a thread of the mover. */
     void (*moved)(void *context, const struct weir_topic_partition *key, struct weir_uuid topic_id,
                   struct weir_uuid directory_id);

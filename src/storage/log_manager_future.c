@@ -6,11 +6,10 @@
  *
  * What a start finds, and what it does:
  *
- *  current + future        the move goes on; but when the future one has more of the same history,
- *                          it was about to take over (writers had it already, or power loss took
- *                          the end of the current one): it takes over
- *  future alone            as above; unless a directory is offline that may hold the current one:
- *                          then it waits there, not served
+ *  current + future        the move goes on; but when the metadata names the future one's
+ * directory, it was about to take over and durable, and when it then has more of the same history
+ * (power loss took the end of the current one) it takes over future alone            as above;
+ * unless a directory is offline that may hold the current one: then it waits there, not served
  *  current + current       the crash came between the two renames of a take-over: the one that has
  *                          less of the same history goes.  With different histories the one the
  *                          metadata names stays, and the other is kept as "-stray"
@@ -225,11 +224,14 @@ static enum weir_status reconcile(struct weir_partition_log *current,
 }
 
 static enum weir_status settle_future(struct weir_log_manager *manager, struct log_entry *entry,
-                                      struct second_log *second, struct weir_detail *detail)
+                                      struct second_log *second, struct weir_uuid recorded,
+                                      struct weir_detail *detail)
 {
+    bool is_named =
+        weir_uuid_equal(manager->dirs[second->dir_index].properties.directory_id, recorded);
     bool is_ahead =
         weir_partition_log_end_offset(second->log) > weir_partition_log_end_offset(entry->log);
-    if (is_ahead && has_all_of(second->log, entry->log)) {
+    if (is_named && is_ahead && has_all_of(second->log, entry->log)) {
         enum weir_status status = take_name(manager, second, detail);
         if (status != WEIR_OK)
             return status;
@@ -261,7 +263,7 @@ static enum weir_status settle(struct weir_log_manager *manager, struct second_l
         weir_map_get(&manager->logs, WEIR_KEY(*weir_partition_log_key(second->log)));
     *out_waits = false;
     if (entry != NULL)
-        return second->is_future ? settle_future(manager, entry, second, detail)
+        return second->is_future ? settle_future(manager, entry, second, recorded, detail)
                                  : settle_double(manager, entry, second, recorded, detail);
     if (second->is_future && weir_log_manager_offline_count(manager) > 0) {
         tell(manager, "moved_log_waits", second);

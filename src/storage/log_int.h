@@ -216,6 +216,12 @@ enum weir_status weir_log_verify_txns(struct weir_partition_log *log, const stru
 enum weir_status weir_log_verify_times(struct weir_partition_log *log, struct weir_segment *segment,
                                        uint64_t size_bytes, struct weir_detail *detail);
 
+/* log_epochs.c: whether the leader epochs contradict the batches at their beginnings.  Loading only,
+ * when nobody else has the log. */
+enum weir_status weir_log_check_epochs(const struct weir_epoch_cache *epochs,
+                                       struct weir_segment *const *segments, size_t count,
+                                       int64_t log_start, int64_t end_offset, bool *out_are_wrong);
+
 /* log_producers.c: producer state from snapshots and batches */
 /* Applies what one batch at its place does to producers and, for an abort, to the transaction
  * index. */

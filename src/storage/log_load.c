@@ -68,6 +68,44 @@ static enum weir_status open_segments(struct loader *loader, const struct log_di
     return WEIR_OK;
 }
 
+/* A batch behind a gap: its offset is not under the checksum, and only compaction leaves gaps.  The
+ * batch behind it, or the next segment, must begin later than it ends.  At the end of the log
+ * nobody vouches for it, and compaction has not been there yet. */
+static bool is_out_of_place(const struct loader *loader, struct weir_segment *segment,
+                            uint64_t next_pos, uint64_t size, const struct weir_batch *batch)
+{
+    uint8_t header[1024];
+    struct weir_segment_scan scan;
+    struct weir_batch_place next;
+    size_t index = 0;
+    weir_segment_scan_init(&scan, segment, next_pos, size, header, sizeof(header));
+    enum weir_status status = weir_segment_scan_next(&scan, false, &next, NULL);
+    if (status == WEIR_OK)
+        return next.batch.base_offset <= batch->last_offset;
+    if (status != WEIR_NOT_FOUND)
+        return false; /* damaged, or the disk fails: that comes next */
+    while (loader->segments[index] != segment)
+        index++;
+    if (index + 1 < loader->count)
+        return loader->segments[index + 1]->base_offset <= batch->last_offset;
+    return !loader->log->config.cleanup_compact && loader->options->cleaned_to < 0;
+}
+
+static enum weir_status check_order(const struct loader *loader, struct weir_segment *segment,
+                                    const struct weir_batch_place *place, uint64_t size,
+                                    int64_t expected, struct weir_detail *why)
+{
+    const struct weir_batch *batch = &place->batch;
+    if (batch->base_offset == expected ||
+        (batch->base_offset > expected &&
+         !is_out_of_place(loader, segment, place->file_pos + place->size, size, batch)))
+        return WEIR_OK;
+    weir_detail_set(why,
+                    "%s.log at byte %" PRIu64 ": offset %" PRId64 " where %" PRId64 " was expected",
+                    segment->path, place->file_pos, batch->base_offset, expected);
+    return WEIR_CORRUPT;
+}
+
 /* Step 4: goes from the last index entry to the end of a segment that was not scanned.  CORRUPT: it
  * has to be after all. */
 static enum weir_status check_tail(struct loader *loader, struct weir_segment *segment,
@@ -94,12 +132,11 @@ static enum weir_status check_tail(struct loader *loader, struct weir_segment *s
             weir_detail_set(detail, "%s.index: the last entry does not fit the log", segment->path);
             return WEIR_CORRUPT;
         }
+        if (!is_indexed)
+            status = check_order(loader, segment, &place, size, *out_end_offset, detail);
+        if (status != WEIR_OK)
+            return status;
         is_indexed = false;
-        if (place.batch.base_offset < *out_end_offset) {
-            weir_detail_set(detail, "%s.log at byte %" PRIu64 ": offsets go back", segment->path,
-                            place.file_pos);
-            return WEIR_CORRUPT;
-        }
         *out_end_offset = place.batch.last_offset + 1;
         segment->bytes_since_index_entry += (int64_t)place.size;
         if (place.batch.max_timestamp > segment->max_timestamp) {
@@ -109,7 +146,9 @@ static enum weir_status check_tail(struct loader *loader, struct weir_segment *s
     }
     if (status != WEIR_NOT_FOUND)
         return status;
-    if (is_indexed || segment->max_timestamp_offset >= *out_end_offset) {
+    size_t txn_count = segment->txn_index.count;
+    if (is_indexed || segment->max_timestamp_offset >= *out_end_offset ||
+        (txn_count > 0 && segment->txn_index.items[txn_count - 1].last_offset >= *out_end_offset)) {
         weir_detail_set(detail, "%s: an index points behind the end of the log", segment->path);
         return WEIR_CORRUPT;
     }
@@ -293,13 +332,8 @@ static enum weir_status scan_segment(struct loader *loader, struct weir_segment 
             told_pos = scan.file_pos;
         }
         enum weir_status status = weir_segment_scan_next(&scan, true, &place, why);
-        if (status == WEIR_OK && place.batch.base_offset < next_offset) {
-            weir_detail_set(why,
-                            "%s.log at byte %" PRIu64 ": offset %" PRId64 " where %" PRId64
-                            " or more was expected",
-                            segment->path, place.file_pos, place.batch.base_offset, next_offset);
-            status = WEIR_CORRUPT;
-        }
+        if (status == WEIR_OK)
+            status = check_order(loader, segment, &place, size, next_offset, why);
         if (status == WEIR_NOT_FOUND || status == WEIR_CORRUPT) {
             loader->producers_at = next_offset;
             return WEIR_OK;
@@ -476,6 +510,8 @@ static enum weir_status read_epochs(struct loader *loader, struct weir_detail *d
         log->epochs.is_stale = true;
         return WEIR_OK;
     }
+    /* An empty one is right only where no batch has an epoch. */
+    loader->rebuild_epochs = status == WEIR_OK && log->epochs.count == 0;
     return status;
 }
 
@@ -598,6 +634,25 @@ static enum weir_status start_from_epochs(struct loader *loader, int64_t end_off
     return WEIR_OK;
 }
 
+/* The epochs of the file and of what was recovered, unless the batches say otherwise. */
+static enum weir_status settle_epochs(struct loader *loader, int64_t end_offset,
+                                      int64_t *io_log_start, struct weir_detail *detail)
+{
+    bool are_wrong = false;
+    struct weir_detail why;
+    if (loader->rebuild_epochs)
+        return rebuild_epochs(loader, detail);
+    enum weir_status status = start_from_epochs(loader, end_offset, io_log_start, detail);
+    if (status == WEIR_OK)
+        status = weir_log_check_epochs(&loader->log->epochs, loader->segments, loader->count,
+                                       *io_log_start, end_offset, &are_wrong);
+    if (status != WEIR_OK || !are_wrong)
+        return status;
+    weir_detail_set(&why, "leader-epoch-checkpoint does not fit the batches");
+    note(loader, &why);
+    return rebuild_epochs(loader, detail);
+}
+
 /* Trap 3.  Whoever stops cleanly leaves a snapshot in a log that has records. */
 static void note_missing_snapshot(struct loader *loader, int64_t end_offset)
 {
@@ -616,9 +671,7 @@ static enum weir_status finish(struct loader *loader, int64_t end_offset,
     struct weir_partition_log *log = loader->log;
     int64_t log_start =
         within(loader->options->log_start_offset, loader->segments[0]->base_offset, end_offset);
-    enum weir_status status = loader->rebuild_epochs
-                                  ? rebuild_epochs(loader, detail)
-                                  : start_from_epochs(loader, end_offset, &log_start, detail);
+    enum weir_status status = settle_epochs(loader, end_offset, &log_start, detail);
     if (status != WEIR_OK)
         return status;
     weir_epoch_cache_truncate_from_end(&log->epochs, end_offset);

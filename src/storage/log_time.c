@@ -147,52 +147,58 @@ static enum weir_status find_in_segment(struct weir_partition_log *log, const st
     return walk(log, now, index, from_pos, query, out, detail);
 }
 
-/* The segment that is searched: the first that reaches the time, or the one with the greatest time.
- * NOT_FOUND. */
-static enum weir_status choose_segment(struct weir_partition_log *log, const struct published *now,
-                                       int64_t timestamp, size_t *out_index,
-                                       int64_t *out_max_timestamp, struct weir_detail *detail)
+/* The greatest time of a segment, which is true afterwards. */
+static enum weir_status max_time(struct weir_partition_log *log, const struct published *now,
+                                 size_t index, int64_t *out, struct weir_detail *detail)
 {
-    bool has_one = false;
-    for (size_t i = 0; i < now->view->count; i++) {
-        struct weir_segment *segment = now->view->segments[i];
-        enum weir_status status =
-            weir_log_verify_times(log, segment, weir_log_readable_size(now, i), detail);
-        if (status != WEIR_OK)
-            return status;
-        weir_lock_take(&log->lock); /* max_timestamp is the lock's */
-        int64_t max_timestamp = segment->max_timestamp;
-        weir_lock_release(&log->lock);
-        bool is_better = timestamp == WEIR_TIMESTAMP_MAX ? max_timestamp > *out_max_timestamp
-                                                         : max_timestamp >= timestamp;
-        if (max_timestamp < 0 || !is_better)
-            continue;
-        has_one = true;
-        *out_index = i;
-        *out_max_timestamp = max_timestamp;
-        if (timestamp != WEIR_TIMESTAMP_MAX)
-            break;
-    }
-    return has_one ? WEIR_OK : WEIR_NOT_FOUND;
+    struct weir_segment *segment = now->view->segments[index];
+    enum weir_status status =
+        weir_log_verify_times(log, segment, weir_log_readable_size(now, index), detail);
+    weir_lock_take(&log->lock); /* max_timestamp is the lock's */
+    *out = segment->max_timestamp;
+    weir_lock_release(&log->lock);
+    return status;
 }
 
+/* The first record at or behind the time.  Where a segment reaches it only below the log start
+ * offset, a later one may have it. */
 static enum weir_status search(struct weir_partition_log *log, const struct published *now,
                                int64_t timestamp, struct weir_offset_and_time *out,
                                struct weir_detail *detail)
 {
-    size_t index = 0;
-    int64_t max_timestamp = -1;
-    enum weir_status status = choose_segment(log, now, timestamp, &index, &max_timestamp, detail);
-    if (status != WEIR_OK)
-        return status;
-    bool is_max = timestamp == WEIR_TIMESTAMP_MAX;
-    struct time_query query = {.timestamp = is_max ? max_timestamp : timestamp,
-                               .from_offset = now->offsets.log_start_offset,
-                               .is_exact = is_max};
-    status = find_in_segment(log, now, index, &query, out, detail);
-    if (status == WEIR_CORRUPT)
-        weir_log_tell_fault(log, detail);
+    const struct time_query query = {.timestamp = timestamp,
+                                     .from_offset = now->offsets.log_start_offset};
+    enum weir_status status = WEIR_NOT_FOUND;
+    for (size_t i = 0; i < now->view->count && status == WEIR_NOT_FOUND; i++) {
+        int64_t max_timestamp = -1;
+        enum weir_status known = max_time(log, now, i, &max_timestamp, detail);
+        if (known != WEIR_OK)
+            return known;
+        if (max_timestamp >= timestamp)
+            status = find_in_segment(log, now, i, &query, out, detail);
+    }
     return status;
+}
+
+/* The first record with the greatest time. */
+static enum weir_status search_max(struct weir_partition_log *log, const struct published *now,
+                                   struct weir_offset_and_time *out, struct weir_detail *detail)
+{
+    size_t chosen = 0;
+    struct time_query query = {
+        .timestamp = -1, .from_offset = now->offsets.log_start_offset, .is_exact = true};
+    for (size_t i = 0; i < now->view->count; i++) {
+        int64_t max_timestamp = -1;
+        enum weir_status status = max_time(log, now, i, &max_timestamp, detail);
+        if (status != WEIR_OK)
+            return status;
+        if (max_timestamp <= query.timestamp)
+            continue;
+        chosen = i;
+        query.timestamp = max_timestamp;
+    }
+    return query.timestamp < 0 ? WEIR_NOT_FOUND
+                               : find_in_segment(log, now, chosen, &query, out, detail);
 }
 
 enum weir_status weir_partition_log_offset_for_timestamp(struct weir_partition_log *log,
@@ -211,11 +217,13 @@ enum weir_status weir_partition_log_offset_for_timestamp(struct weir_partition_l
                                              .timestamp = WEIR_BATCH_NO_TIMESTAMP,
                                              .leader_epoch = is_known ? first.epoch : -1};
         status = WEIR_OK;
-    } else if (timestamp >= 0 || timestamp == WEIR_TIMESTAMP_MAX) {
-        status = search(log, &now, timestamp, out, detail);
+    } else if (timestamp == WEIR_TIMESTAMP_MAX) {
+        status = search_max(log, &now, out, detail);
     } else {
-        status = WEIR_INVALID;
+        status = timestamp < 0 ? WEIR_INVALID : search(log, &now, timestamp, out, detail);
     }
+    if (status == WEIR_CORRUPT)
+        weir_log_tell_fault(log, detail);
     weir_log_view_unref(now.view);
     return status;
 }

@@ -139,6 +139,11 @@ static enum weir_status check_epoch(struct verifier *verifier, const struct weir
         return WEIR_OK; /* from before there were epochs */
     if (batch->base_offset < verifier->epoch_from || batch->base_offset >= verifier->epoch_to)
         find_epoch(verifier, batch->base_offset);
+    if (verifier->epoch < 0 && batch->last_offset >= verifier->epoch_to) {
+        /* The log begins inside the batch, and what is known of epochs does, too. */
+        find_epoch(verifier, batch->last_offset);
+        verifier->epoch_from = batch->base_offset;
+    }
     if (verifier->epoch < 0 || verifier->epoch == batch->partition_leader_epoch)
         return WEIR_OK;
     weir_detail_set(detail,

@@ -177,6 +177,68 @@ static bool mend(struct remake *remake, struct weir_segment *segment, int64_t en
     return !is_true && *out_status == WEIR_OK;
 }
 
+/* Where the index cannot be made again: an entry is wrong when the marker or the first batch that
+ * it names is there and another producer's. */
+static enum weir_status check_entry(struct remake *remake, size_t segment_index,
+                                    const struct weir_aborted_txn *txn, bool *out_is_wrong)
+{
+    const struct log_view *view = remake->now->view;
+    int64_t end_offset = weir_log_segment_end(remake->now, segment_index);
+    *out_is_wrong = txn->first_offset < 0 ||
+                    txn->last_offset < view->segments[segment_index]->base_offset ||
+                    (end_offset >= 0 && txn->last_offset >= end_offset);
+    const int64_t offsets[] = {txn->first_offset, txn->last_offset};
+    for (size_t i = 0; i < 2 && !*out_is_wrong; i++) {
+        struct weir_batch_place place;
+        size_t at = view->count;
+        while (at > 1 && view->segments[at - 1]->base_offset > offsets[i])
+            at--;
+        if (offsets[i] < view->segments[0]->base_offset)
+            continue;
+        enum weir_status status =
+            weir_segment_find(view->segments[at - 1], offsets[i],
+                              weir_log_readable_size(remake->now, at - 1), &place, NULL);
+        if (status == WEIR_NOT_FOUND || status == WEIR_CORRUPT)
+            continue;
+        if (status != WEIR_OK)
+            return status;
+        bool is_there = place.batch.base_offset <= offsets[i];
+        bool is_its_own = place.batch.base_offset == offsets[i] &&
+                          place.batch.producer_id == txn->producer_id &&
+                          weir_batch_is_transactional(&place.batch) &&
+                          weir_batch_is_control(&place.batch) == (i == 1);
+        *out_is_wrong = is_there && !is_its_own;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status check_entries(struct remake *remake, size_t segment_index,
+                                      struct weir_detail *detail)
+{
+    struct weir_segment *segment = remake->now->view->segments[segment_index];
+    bool is_wrong = false;
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; status == WEIR_OK && !is_wrong; i++) {
+        struct weir_aborted_txn txn;
+        status = weir_segment_lock_indexes(segment, detail);
+        if (status != WEIR_OK)
+            break;
+        bool is_end = i >= segment->txn_index.count;
+        if (!is_end)
+            txn = segment->txn_index.items[i];
+        weir_lock_release(&segment->lock);
+        if (is_end)
+            return WEIR_OK;
+        status = check_entry(remake, segment_index, &txn, &is_wrong);
+    }
+    if (status == WEIR_OK && is_wrong) {
+        weir_detail_set(detail, "%s.txnindex: an entry does not fit the batches it names",
+                        segment->path);
+        status = WEIR_CORRUPT;
+    }
+    return status;
+}
+
 static void note_done(struct remake *remake, struct weir_segment *segment, bool is_sealed)
 {
     int64_t open_at_end = INT64_MAX;
@@ -210,6 +272,8 @@ enum weir_status weir_log_verify_txns(struct weir_partition_log *log, const stru
     if (status == WEIR_OK && remake.is_possible)
         was_wrong = mend(&remake, segment,
                          end_offset < 0 ? now->offsets.log_end_offset : end_offset, &status);
+    else if (status == WEIR_OK)
+        status = check_entries(&remake, segment_index, detail);
     if (status == WEIR_OK)
         note_done(&remake, segment, end_offset >= 0);
     weir_txn_index_done(&remake.index);

@@ -52,7 +52,8 @@ enum weir_status weir_txn_index_read(struct weir_env *env, const char *path,
                                        .first_offset = weir_get_i64(entry + 10),
                                        .last_offset = weir_get_i64(entry + 18),
                                        .last_stable_offset = weir_get_i64(entry + 26)};
-        status = weir_get_i16(entry) != 0 || txn.first_offset > txn.last_offset
+        status = weir_get_i16(entry) != 0 || txn.first_offset > txn.last_offset ||
+                         txn.last_stable_offset - 1 > txn.last_offset
                      ? WEIR_INVALID
                      : weir_txn_index_append(&index, &txn);
         if (status == WEIR_INVALID) {

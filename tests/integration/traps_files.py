@@ -108,6 +108,23 @@ def _with_aborted(directory):
     return files
 
 
+def trap_04_a_lost_transaction_index_is_rebuilt(directory):
+    files = _with_aborted(directory)
+    os.unlink(top(directory, '.kafka_cleanshutdown'))
+    with Broker(directory) as broker:
+        broker.stop()
+    wanted = files.txn_index(0)
+    assert wanted == [(9000, 0, 3, 2)], wanted
+    assert files.remove(TXN_INDEX) == 1 and is_clean(directory)
+    with Broker(directory) as broker:
+        with broker.connect() as client:
+            found = Fetched(client, 't', committed=True)
+            assert found.aborted == [(9000, 0)] and found.committed_values() == [b'yes', b'plain'], found.aborted
+        told(broker, 'log_damage_found', 't-0', '00000000000000000000.txnindex')
+        broker.stop()
+    assert files.txn_index(0) == wanted
+
+
 def trap_04_records_that_a_clean_broker_did_not_index_are_indexed(directory):
     files = _with_aborted(directory)
     with Broker(directory) as broker, broker.connect() as client:

@@ -240,8 +240,38 @@ def differences_page(tree):
         yield 'docs/differences.md', 1, done.stderr.strip()
 
 
+def traps_page(tree):
+    """docs/traps.md names each trap's tests, and all of them."""
+    page = 'docs/traps.md'
+    tests = {}
+    for path in tree.files('tests/integration', 'tests/unit/storage', ends=('.py', '.c')):
+        if os.path.basename(path).startswith(('traps_', 'test_traps')):
+            for name in re.findall(r'^def (trap_\w+)\(|^Test\(traps, (trap_\w+)\)', tree.read(path), re.M):
+                tests[name[0] or name[1]] = path
+    told, numbers = set(), []
+    for number, line in enumerate(tree.read(page).splitlines(), 1):
+        row = re.match(r'\| (\d+) \|', line)
+        if not row:
+            continue
+        numbers.append(int(row.group(1)))
+        names = re.findall(r'`(trap_\w+)`', line)
+        told |= set(names)
+        for name in names:
+            if name not in tests:
+                yield page, number, 'there is no test %s' % name
+            if not name.startswith('trap_%02d_' % numbers[-1]):
+                yield page, number, '%s is not of trap %d' % (name, numbers[-1])
+        if not names:
+            yield page, number, 'a trap without a test'
+    if numbers != list(range(1, 26)):
+        yield page, 1, 'the rows are not the traps 1 to 25'
+    for name in sorted(set(tests) - told):
+        yield tests[name], 1, '%s is not in %s' % (name, page)
+
+
 CHECKS = {check.__name__: check for check in (layers, file_sizes, function_sizes, banned_functions, spdx_lines, readmes,
-                                              no_mutable_globals, machine_paths, todos_have_issues, differences_page)}
+                                              no_mutable_globals, machine_paths, todos_have_issues, differences_page,
+                                              traps_page)}
 
 
 def main():

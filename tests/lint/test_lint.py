@@ -69,6 +69,13 @@ class LintTest(unittest.TestCase):
         self.assertEqual(len(self.found(lint.todos_have_issues, src__a__a_DOT_c='/* TO' + 'DO later */\n')), 1)
         self.assertEqual(self.found(lint.todos_have_issues, src__a__a_DOT_c='/* TO' + 'DO (issue 7) later */\n'), [])
 
+    def test_traps_page(self):
+        rows = ''.join('| %d | a | b | c | `trap_%02d_x` |\n' % (i, i) for i in range(1, 26))
+        tests = ''.join('def trap_%02d_x(directory):\n    pass\n' % i for i in range(1, 26))
+        for page, code, count in ((rows, tests, 0), (rows, tests + 'def trap_03_y(directory):\n    pass\n', 1),
+                                  (rows.replace('`trap_07_x`', 'none'), tests, 2), (rows.replace('| 9 |', '| 90 |'), tests, 2)):
+            self.assertEqual(len(self.found(lint.traps_page, **{'docs/traps.md': page, 'tests/integration/traps_a.py': code})), count)
+
     def test_readmes(self):
         self.assertEqual(len(self.found(lint.readmes, src__a__a_DOT_c=SPDX)), 1)
 

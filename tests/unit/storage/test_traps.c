@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The traps of a log directory (docs/traps.md) that need a clock of their own or several
+ * directories; the others are played with the real program in tests/integration/traps_*.py. */
+
+#include "log_world.h"
+
+#include "weir/storage/log_manager.h"
+
+static struct world world;
+static char dir_a[300];
+static char dir_b[300];
+
+static void start(void)
+{
+    world_init(&world);
+    (void)snprintf(dir_a, sizeof(dir_a), "%s/a", world.dir);
+    (void)snprintf(dir_b, sizeof(dir_b), "%s/b", world.dir);
+}
+
+static void stop(void)
+{
+    world_done(&world);
+}
+
+TestSuite(traps, .init = start, .fini = stop);
+
+static struct weir_log_manager *open_both(void)
+{
+    const char *const dirs[] = {dir_a, dir_b};
+    struct weir_log_manager_options options = {.env = &world.env,
+                                               .dirs = dirs,
+                                               .dir_count = 2,
+                                               .node_id = 1,
+                                               .defaults = weir_log_config_default()};
+    struct weir_log_manager_load_options load = {0};
+    struct weir_log_manager_load_result result;
+    struct weir_log_manager *manager = NULL;
+    cr_assert_eq(weir_log_manager_open(&options, &manager, &world.detail), WEIR_OK, "%s",
+                 world.detail.text);
+    cr_assert_eq(weir_log_manager_load(manager, &load, &result, &world.detail), WEIR_OK, "%s",
+                 world.detail.text);
+    return manager;
+}
+
+/* A clean stop with this epoch, and the epoch the next start finds. */
+static int64_t epoch_after(int64_t broker_epoch, const char *lost_marker_dir)
+{
+    struct weir_log_manager *manager = open_both();
+    cr_assert_eq(weir_log_manager_close(manager, broker_epoch, true, &world.detail), WEIR_OK);
+    weir_log_manager_free(manager);
+    if (lost_marker_dir != NULL)
+        cr_assert_eq(weir_clean_marker_remove(&world.env, lost_marker_dir, &world.detail), WEIR_OK);
+    manager = open_both();
+    int64_t epoch = weir_log_manager_previous_broker_epoch(manager);
+    weir_log_manager_free(manager);
+    return epoch;
+}
+
+Test(traps, trap_21_the_previous_epoch_is_unknown_when_one_directory_was_unclean)
+{
+    cr_assert_eq(epoch_after(12, NULL), 12);
+    cr_assert_eq(epoch_after(13, dir_a), -1);
+    cr_assert_eq(epoch_after(14, dir_b), -1);
+}
+
+Test(traps, trap_21_a_marker_from_another_time_makes_the_previous_epoch_unknown)
+{
+    (void)epoch_after(12, NULL);
+    struct weir_log_manager *manager = open_both();
+    cr_assert_eq(weir_log_manager_close(manager, 15, true, &world.detail), WEIR_OK);
+    weir_log_manager_free(manager);
+    cr_assert_eq(weir_clean_marker_write(&world.env, dir_b, 9, &world.detail), WEIR_OK);
+    manager = open_both();
+    cr_assert_eq(weir_log_manager_previous_broker_epoch(manager), -1);
+    weir_log_manager_free(manager);
+}
+
+Test(traps, trap_22_the_times_of_a_clock_that_steps_back_leave_a_rising_index)
+{
+    world.options.config.index_interval_bytes = 1;
+    int64_t began_ms = world.now_ms;
+    world_open(&world);
+    for (int i = 0; i < 30; i++) {
+        /* Ten steps forward, then the clock is put back by an hour and goes on from there. */
+        world.now_ms += i == 10 ? -3600000 : 10;
+        struct world_batch batch = world_batch(2);
+        (void)world_append(&world, &batch); /* its second record is a millisecond later */
+    }
+    world_reopen_clean(&world);
+    cr_assert_eq(world.recovery.note.text[0], '\0', "%s", world.recovery.note.text);
+    struct weir_time_index times = {0};
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    world_file(&world, 0, WEIR_SEGMENT_SUFFIX_TIME_INDEX, path);
+    cr_assert_eq(weir_time_index_read(&world.env, path, &times, &world.detail), WEIR_OK, "%s",
+                 world.detail.text);
+    cr_assert_geq(times.count, 8);
+    cr_assert_eq(weir_time_index_last(&times).timestamp, began_ms + 101);
+    cr_assert_eq(weir_time_index_last(&times).relative_offset, 19);
+    weir_time_index_done(&times);
+    struct weir_offset_and_time found;
+    cr_assert_eq(
+        weir_partition_log_offset_for_timestamp(world.log, began_ms + 45, &found, &world.detail),
+        WEIR_OK, "%s", world.detail.text);
+    cr_assert_eq(found.offset, 8);
+    struct world_batch batch = world_batch(1);
+    cr_assert_eq(world_append(&world, &batch).base_offset, 60);
+}

@@ -67,6 +67,7 @@ static enum weir_status open_logs(struct weir_broker *broker, struct weir_detail
         .node_id = config->node_id,
         .defaults = weir_log_config_default(),
         .recovery_threads_per_dir = (unsigned)config->recovery_threads_per_data_dir,
+        .free_percent_min = (unsigned)config->log_dir_free_percent_min,
         .on_dir_failed = dir_failed,
         .context = broker,
     };

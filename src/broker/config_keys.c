@@ -24,6 +24,7 @@
 static const struct weir_config_def more_defs[] = {
     /* weir's own */
     DEF("weir.cluster.id", STRING, NULL, "non-empty string"),
+    DEF("weir.log.dir.free.percent.min", INT, "5", "[0,...,90]"),
     DEF("weir.log.level", STRING, "info", "[error, warn, info, debug, trace]"),
     DEF("weir.port.file", STRING, NULL, "non-empty string"),
     DEF("weir.queued.max.response.bytes", LONG, "268435456", "[1048576,...]"),

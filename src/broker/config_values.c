@@ -279,6 +279,7 @@ static const struct field {
     FIELD(node_id, FIELD_I32, "node.id"),
     FIELD(network_threads, FIELD_I32, "num.network.threads"),
     FIELD(task_threads, FIELD_I32, "weir.task.threads"),
+    FIELD(log_dir_free_percent_min, FIELD_I32, "weir.log.dir.free.percent.min"),
     FIELD(recovery_threads_per_data_dir, FIELD_I32, "num.recovery.threads.per.data.dir"),
     FIELD(socket_send_buffer_bytes, FIELD_I32, "socket.send.buffer.bytes"),
     FIELD(socket_receive_buffer_bytes, FIELD_I32, "socket.receive.buffer.bytes"),

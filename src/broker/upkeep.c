@@ -6,15 +6,16 @@
 
 #include <pthread.h>
 
-enum { JOB_COUNT = 7 };
+enum { JOB_COUNT = 9 };
 
 /* How long files that were deleted, or seals that wait for a flush, may lie around. */
 #define REAP_INTERVAL_MS 5000
+#define SPACE_JOB        8
 
 struct upkeep_job {
     struct weir_task task;
     struct weir_upkeep *upkeep;
-    int64_t interval_ms;
+    int64_t interval_ms; /* INT64_MAX: never */
     void (*run)(struct weir_upkeep *upkeep);
     bool is_scheduled; /* in the pool: waiting or running */
 };
@@ -58,6 +59,16 @@ static void checkpoint_high_watermarks(struct weir_upkeep *upkeep)
 static void flush_due(struct weir_upkeep *upkeep)
 {
     weir_log_manager_flush_due(upkeep->logs);
+}
+
+static void flush_old(struct weir_upkeep *upkeep)
+{
+    weir_log_manager_flush_old(upkeep->logs);
+}
+
+static void check_space(struct weir_upkeep *upkeep)
+{
+    upkeep->jobs[SPACE_JOB].interval_ms = weir_log_manager_check_space(upkeep->logs);
 }
 
 static void expire_producers(struct weir_upkeep *upkeep)
@@ -115,8 +126,12 @@ enum weir_status weir_upkeep_start(struct weir_env *env, const struct weir_confi
     set_job(upkeep, 4, REAP_INTERVAL_MS, flush_due);
     set_job(upkeep, 5, config->producer_id_expiration_check_interval_ms, expire_producers);
     set_job(upkeep, 6, REAP_INTERVAL_MS, reap);
+    set_job(upkeep, 7, config->flush_scheduler_interval_ms, flush_old);
+    set_job(upkeep, SPACE_JOB, 0, check_space); /* before the first record */
     for (size_t i = 0; i < JOB_COUNT; i++) {
         int64_t delay = upkeep->jobs[i].interval_ms;
+        if (delay == INT64_MAX)
+            continue;
         if (delay > config->log_initial_task_delay_ms)
             delay = config->log_initial_task_delay_ms;
         schedule(&upkeep->jobs[i], delay);

@@ -213,6 +213,7 @@ enum weir_status weir_partition_log_open(const struct weir_partition_log_options
     log->key = options->key;
     atomic_init(&log->refs, 1);
     log->reaper = options->reaper;
+    log->is_disk_nearly_full = options->is_disk_nearly_full;
     log->cache = options->cache;
     log->on_failure = options->on_failure;
     log->on_truncated = options->on_truncated;

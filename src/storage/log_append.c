@@ -300,6 +300,20 @@ static enum weir_status write_leader_batch(struct leader_append *append, struct 
     return WEIR_OK;
 }
 
+/* Only producers are refused: a coordinator's commits need little, and clients need them to stop.
+ */
+static enum weir_status check_space(const struct leader_append *append, struct weir_detail *detail)
+{
+    const atomic_bool *is_nearly_full = append->log->is_disk_nearly_full;
+    if (append->options->origin != WEIR_APPEND_CLIENT || is_nearly_full == NULL ||
+        !atomic_load_explicit(is_nearly_full, memory_order_relaxed))
+        return WEIR_OK;
+    weir_detail_set(detail, "The broker's disk is nearly full (there is less free than "
+                            "weir.log.dir.free.percent.min asks for): records are refused until "
+                            "there is more space, nothing that was accepted is lost");
+    return WEIR_NO_SPACE;
+}
+
 /* All that is looked at before room is made, and again afterwards if others could have come in
  * between. */
 static enum weir_status check_leader_batch(struct leader_append *append,
@@ -313,6 +327,9 @@ static enum weir_status check_leader_batch(struct leader_append *append,
     if (status == WEIR_OK)
         status = check_producer(append, out, detail);
     if (status != WEIR_OK || out->is_duplicate)
+        return status;
+    status = check_space(append, detail);
+    if (status != WEIR_OK)
         return status;
     batch->base_offset = log->now.offsets.log_end_offset;
     if (batch->base_offset > INT64_MAX - 1 - batch->last_offset_delta) {

@@ -70,6 +70,7 @@ struct weir_partition_log {
     struct weir_topic_partition key;
     atomic_int refs;
     struct weir_file_reaper *reaper;
+    const atomic_bool *is_disk_nearly_full;
     struct weir_segment_cache *cache;
     void (*on_failure)(void *context, struct weir_partition_log *log,
                        const struct weir_detail *detail);

@@ -29,6 +29,7 @@ enum weir_status weir_log_manager_open(const struct weir_log_manager_options *op
     manager->threads_per_dir =
         options->recovery_threads_per_dir == 0 ? 2 : options->recovery_threads_per_dir;
     manager->on_dir_failed = options->on_dir_failed;
+    manager->free_percent_min = options->free_percent_min;
     manager->context = options->context;
     weir_list_init(&manager->preferred);
     weir_lock_init(&manager->lock, WEIR_LOCK_RANK_LOG_DIR);
@@ -127,6 +128,7 @@ weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
     options.on_truncated = on_log_truncated;
     options.on_fault = weir_log_manager_on_fault;
     options.context = &manager->dirs[dir_index];
+    options.is_disk_nearly_full = &manager->dirs[dir_index].space.is_nearly_full;
     return options;
 }
 

@@ -293,14 +293,32 @@ static void flush_one(struct weir_log_manager *manager, struct weir_partition_lo
 {
     (void)context;
     struct weir_detail detail = {{0}};
-    bool is_active_due = weir_partition_log_is_flush_due(log);
-    enum weir_status status = weir_partition_log_flush(log, is_active_due, &detail);
+    /* The active one only where a flush that was due found no space, and waits to be tried again.
+     */
+    enum weir_status status =
+        weir_partition_log_flush(log, weir_partition_log_awaits_flush(log), &detail);
+    log_failure(manager, log, "flush_failed", status, &detail);
+}
+
+static void flush_old(struct weir_log_manager *manager, struct weir_partition_log *log,
+                      void *context)
+{
+    (void)context;
+    struct weir_detail detail = {{0}};
+    if (!weir_partition_log_is_flush_due(log))
+        return;
+    enum weir_status status = weir_partition_log_flush(log, true, &detail);
     log_failure(manager, log, "flush_failed", status, &detail);
 }
 
 void weir_log_manager_flush_due(struct weir_log_manager *manager)
 {
     for_each_log(manager, flush_one, NULL);
+}
+
+void weir_log_manager_flush_old(struct weir_log_manager *manager)
+{
+    for_each_log(manager, flush_old, NULL);
 }
 
 static void expire_one(struct weir_log_manager *manager, struct weir_partition_log *log,

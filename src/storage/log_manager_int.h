@@ -23,6 +23,13 @@ enum checkpoint_kind {
     CHECKPOINT_KIND_COUNT
 };
 
+/* log_manager_space.c: looked at by one thread at a time; is_nearly_full by any. */
+struct log_dir_space {
+    atomic_bool is_nearly_full;
+    uint64_t free_bytes; /* at the last look */
+    int64_t looked_ms;
+};
+
 struct log_dir {
     struct weir_log_manager *manager;
     char *path;
@@ -37,6 +44,7 @@ struct log_dir {
     bool has_unfinished;                    /* a half-made partition could not be removed */
     bool is_writing[CHECKPOINT_KIND_COUNT]; /* under the manager's lock */
     int64_t previous_broker_epoch;
+    struct log_dir_space space;
     /* Lines about damaged files: so many were said in this second. */
     _Atomic int64_t fault_second;
     atomic_int faults_said;
@@ -75,6 +83,7 @@ struct weir_log_manager {
     const struct weir_log *log;
     struct weir_log_config defaults;
     unsigned threads_per_dir;
+    unsigned free_percent_min;
     void (*on_dir_failed)(void *context, const char *dir, struct weir_uuid directory_id,
                           const struct weir_detail *detail);
     void *context;

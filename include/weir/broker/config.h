@@ -76,6 +76,7 @@ struct weir_config {
     const char *inter_broker_listener; /* its name; never NULL */
 
     int32_t network_threads; /* num.network.threads; unset: the number of cores, at most 8 */
+    int32_t log_dir_free_percent_min; /* weir.log.dir.free.percent.min; 0: off */
     int32_t task_threads;    /* weir.task.threads: blocking work */
     int32_t recovery_threads_per_data_dir;
     int32_t socket_send_buffer_bytes;    /* -1: the system's default */

@@ -39,8 +39,10 @@ struct weir_log_manager_options {
     int32_t node_id;
     struct weir_log_config defaults;   /* for partitions whose config nobody gives */
     unsigned recovery_threads_per_dir; /* 0: 2 */
-    size_t open_segment_files_max;     /* 0: segment_cache.h's default */
-    size_t segment_index_bytes_max;    /* of sealed segments, in memory; 0: the default there */
+    /* Producers are refused while a directory's disk has less free than this; 0: never. */
+    unsigned free_percent_min;
+    size_t open_segment_files_max;  /* 0: segment_cache.h's default */
+    size_t segment_index_bytes_max; /* of sealed segments, in memory; 0: the default there */
     /* The directory is offline from now on.  Any thread, possibly with a log's lock held: only post
      * a message. */
     void (*on_dir_failed)(void *context, const char *dir, struct weir_uuid directory_id,
@@ -215,8 +217,16 @@ void weir_log_manager_checkpoint_high_watermarks(struct weir_log_manager *manage
 /* Retention of all logs. */
 void weir_log_manager_retain_all(struct weir_log_manager *manager,
                                  struct weir_log_retention_result *out);
-/* Logs whose flush.ms has passed, and sealed segments that are not yet durable. */
+/* Sealed segments that are not yet durable. */
 void weir_log_manager_flush_due(struct weir_log_manager *manager);
+/* And where flush.ms is over: log.flush.scheduler.interval.ms. */
+void weir_log_manager_flush_old(struct weir_log_manager *manager);
+/* Looks how much space the disks have left, and says when to look again (milliseconds).  Producers
+ * are refused (NO_SPACE from append) from a look that finds less than free_percent_min until one
+ * that finds enough again.  Task threads, one at a time. */
+int64_t weir_log_manager_check_space(struct weir_log_manager *manager);
+/* What the last look found. */
+bool weir_log_manager_is_nearly_full(const struct weir_log_manager *manager, size_t index);
 void weir_log_manager_expire_producers(struct weir_log_manager *manager);
 /* Files and directories whose delay has passed. */
 void weir_log_manager_reap(struct weir_log_manager *manager);

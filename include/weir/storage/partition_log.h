@@ -41,6 +41,8 @@
 #include "weir/storage/topic_partition.h"
 #include "weir/storage/txn_index.h"
 
+#include <stdatomic.h>
+
 struct weir_partition_log;
 
 struct weir_partition_log_options {
@@ -60,6 +62,9 @@ struct weir_partition_log_options {
     struct weir_file_reaper
         *reaper; /* takes the files of deleted segments; NULL: they are removed at once */
     struct weir_segment_cache *cache; /* caps open files and indexes in memory; NULL: all stay */
+    /* While it is true (any thread writes it) producers' batches are refused with NO_SPACE: the
+     * disk is nearly full.  NULL: never. */
+    const atomic_bool *is_disk_nearly_full;
     /* Told once when the log fails, with the lock held: only note it or post a message.  NULL is
      * allowed. */
     void (*on_failure)(void *context, struct weir_partition_log *log,
@@ -209,9 +214,9 @@ struct weir_log_append_result {
  * call.  A duplicate of a producer's last five batches is answered as if it had been written.
  * OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
  * TRANSACTION_COORDINATOR_FENCED (markers), RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR (failed),
- * NO_SPACE (nothing was written, the log goes on), NO_MEMORY, CLOSED, WOULD_BLOCK (see
- * weir_log_roll_mode).  A transactional control batch with a marker goes the same way, origin
- * COORDINATOR. */
+ * NO_SPACE (nothing was written, the log goes on; for producers also while the disk is nearly
+ * full), NO_MEMORY, CLOSED, WOULD_BLOCK (see weir_log_roll_mode).  A transactional control batch
+ * with a marker goes the same way, origin COORDINATOR. */
 WEIR_MUST_CHECK enum weir_status
 weir_partition_log_append(struct weir_partition_log *log, const struct weir_checked_batch *batch,
                           const struct weir_log_append_options *options,

@@ -35,6 +35,7 @@ Test(config_values, kafkas_defaults_are_in_the_fields)
     cr_expect(config->delete_topics);
     cr_expect(config->log_cleaner);
     cr_expect_eq(config->task_threads, 4);
+    cr_expect_eq(config->log_dir_free_percent_min, 5);
     cr_expect_eq(config->queued_response_bytes_max, 268435456);
     unload(&loaded);
 }
@@ -121,11 +122,13 @@ Test(config_values, weirs_own_keys_are_read_and_checked)
 {
     struct loaded loaded = accept_text(
         A "weir.cluster.id=abc\nweir.port.file=/p\nweir.log.level=warn\nweir.task.threads=2\n"
+          "weir.log.dir.free.percent.min=0\n"
           "weir.queued.max.response.bytes=1048576\n");
     cr_expect_str_eq(loaded.config->cluster_id, "abc");
     cr_expect_str_eq(loaded.config->port_file, "/p");
     cr_expect_eq(loaded.config->log_level, WEIR_LOG_LEVEL_WARN);
     cr_expect_eq(loaded.config->task_threads, 2);
+    cr_expect_eq(loaded.config->log_dir_free_percent_min, 0);
     cr_expect_eq(loaded.config->queued_response_bytes_max, 1048576);
     unload(&loaded);
     refuse_text(A "weir.log.level=loud\n", "weir.log.level");

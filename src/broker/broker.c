@@ -58,8 +58,12 @@ static void dir_failed(void *context, const char *dir, struct weir_uuid director
 static enum weir_status open_logs(struct weir_broker *broker, struct weir_detail *detail)
 {
     const struct weir_config *config = broker->config;
+    weir_open_files_share((size_t)config->open_segment_files_max, config->connections_max,
+                          &broker->open_files);
     struct weir_log_manager_options options = {
         .env = broker->env,
+        .open_segment_files_max = broker->open_files.segments,
+        .segment_index_bytes_max = (size_t)config->segment_index_cache_bytes,
         .log = broker->log,
         .dirs = config->log_dirs,
         .dir_count = config->log_dir_count,

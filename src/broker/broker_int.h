@@ -8,6 +8,7 @@
 
 #include "weir/api/api.h"
 #include "weir/broker/broker.h"
+#include "weir/broker/cli.h"
 #include "weir/group/group_service.h"
 #include "weir/metadata/controller.h"
 #include "weir/server/server.h"
@@ -21,6 +22,7 @@ struct weir_broker {
     const struct weir_log *log;
     int64_t started_ns;
 
+    struct weir_open_files open_files;
     char cluster_id[64];
     struct weir_log_manager *logs;
     struct weir_task_pool *pool;

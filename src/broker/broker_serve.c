@@ -100,7 +100,7 @@ static enum weir_status new_server(struct weir_broker *broker, struct weir_detai
         .request_bytes_max = clamp_size(config->socket_request_bytes_max),
         .request_bytes_total_max = clamp_size(config->queued_request_bytes_max),
         .response_bytes_total_max = clamp_size(config->queued_response_bytes_max),
-        .connections_max = config->connections_max,
+        .connections_max = broker->open_files.connections,
         .connections_per_ip_max = config->connections_per_ip_max,
         .ip_limits = limits,
         .ip_limit_count = config->ip_limit_count,

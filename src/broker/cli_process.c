@@ -32,6 +32,30 @@ bool weir_open_files_raise(uint64_t *out_soft)
     return true;
 }
 
+/* What is open for a moment only: each thread has a few. */
+#define OTHER_FILES       128
+#define SEGMENT_FILES_MIN 32
+#define CONNECTIONS_MIN   32
+
+void weir_open_files_share(size_t segments_wanted, int32_t connections_wanted,
+                           struct weir_open_files *out)
+{
+    struct rlimit limit;
+    rlim_t files = (rlim_t)INT32_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < files)
+        files = limit.rlim_cur;
+    rlim_t segments = segments_wanted > 0 ? (rlim_t)segments_wanted : files / 2;
+    if (segments < SEGMENT_FILES_MIN)
+        segments = SEGMENT_FILES_MIN;
+    rlim_t connections = CONNECTIONS_MIN;
+    if (files > segments + OTHER_FILES + CONNECTIONS_MIN)
+        connections = files - segments - OTHER_FILES;
+    if (connections > (rlim_t)connections_wanted)
+        connections = (rlim_t)connections_wanted;
+    *out =
+        (struct weir_open_files){.segments = (size_t)segments, .connections = (int32_t)connections};
+}
+
 /* Waits for the end of the process behind the descriptor, which it owns. */
 static void *watch_parent(void *argument)
 {

@@ -26,8 +26,10 @@ static const struct weir_config_def more_defs[] = {
     DEF("weir.cluster.id", STRING, NULL, "non-empty string"),
     DEF("weir.log.dir.free.percent.min", INT, "5", "[0,...,90]"),
     DEF("weir.log.level", STRING, "info", "[error, warn, info, debug, trace]"),
+    DEF("weir.open.segment.files.max", INT, "0", "[0,...]"),
     DEF("weir.port.file", STRING, NULL, "non-empty string"),
     DEF("weir.queued.max.response.bytes", LONG, "268435456", "[1048576,...]"),
+    DEF("weir.segment.index.cache.bytes", LONG, "134217728", "[1,...]"),
     DEF("weir.task.threads", INT, "4", "[1,...,64]"),
     /* Kafka's, for its own tests, but seen in files */
     DEF("log.initial.task.delay.ms", LONG, "30000", "[0,...]"),

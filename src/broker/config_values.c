@@ -281,6 +281,8 @@ static const struct field {
     FIELD(task_threads, FIELD_I32, "weir.task.threads"),
     FIELD(log_dir_free_percent_min, FIELD_I32, "weir.log.dir.free.percent.min"),
     FIELD(recovery_threads_per_data_dir, FIELD_I32, "num.recovery.threads.per.data.dir"),
+    FIELD(open_segment_files_max, FIELD_I32, "weir.open.segment.files.max"),
+    FIELD(segment_index_cache_bytes, FIELD_I64, "weir.segment.index.cache.bytes"),
     FIELD(socket_send_buffer_bytes, FIELD_I32, "socket.send.buffer.bytes"),
     FIELD(socket_receive_buffer_bytes, FIELD_I32, "socket.receive.buffer.bytes"),
     FIELD(socket_listen_backlog, FIELD_I32, "socket.listen.backlog.size"),

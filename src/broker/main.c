@@ -105,10 +105,14 @@ static int load_config(struct program *program)
 static void raise_open_files(struct program *program)
 {
     uint64_t files = 0;
+    struct weir_open_files share;
     bool is_raised = weir_open_files_raise(&files);
+    weir_open_files_share((size_t)program->config->open_segment_files_max,
+                          program->config->connections_max, &share);
     if (!is_raised || files < OPEN_FILES_LOW)
         WEIR_LOG_WARN(
             &program->log, "open_files_limit_low", WEIR_I64("limit", files),
+            WEIR_I64("segments", share.segments), WEIR_I64("connections", share.connections),
             WEIR_STR(
                 "advice",
                 "raise the hard limit (ulimit -Hn, LimitNOFILE=) for many partitions or clients"));

@@ -95,6 +95,16 @@ bool weir_ephemeral_follow_parent(int parent_pid);
  * refused. */
 bool weir_open_files_raise(uint64_t *out_soft);
 
+/* How the open files of the process are shared out. */
+struct weir_open_files {
+    size_t segments;     /* open segment files */
+    int32_t connections; /* clients, at most */
+};
+/* By the limit there is now.  segments_wanted: 0 for half of it; connections_wanted is never
+ * exceeded.  Some are left for indexes, snapshots, checkpoints and listeners. */
+void weir_open_files_share(size_t segments_wanted, int32_t connections_wanted,
+                           struct weir_open_files *out);
+
 /* A log that writes whole lines to the descriptor, stamped with env's clock.  Under systemd
  * (for_journal) lines carry the journal's priority prefix and no stamp, for the journal has its
  * own. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -228,6 +229,28 @@ Test(ephemeral, the_limit_of_open_files_is_raised_to_the_hard_one)
     uint64_t files = 0;
     cr_expect(weir_open_files_raise(&files));
     cr_expect_gt(files, (uint64_t)0);
+}
+
+Test(ephemeral, open_files_are_shared_by_segments_clients_and_what_is_open_for_a_moment)
+{
+    struct rlimit before;
+    struct weir_open_files share;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit limit = before;
+    limit.rlim_cur = 1000;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    weir_open_files_share(0, INT32_MAX, &share);
+    cr_expect_eq(share.segments, (size_t)500);
+    cr_expect_eq(share.connections, 1000 - 500 - 128);
+    weir_open_files_share(100, 50, &share);
+    cr_expect_eq(share.segments, (size_t)100);
+    cr_expect_eq(share.connections, 50);
+    limit.rlim_cur = 20; /* some are needed whatever the limit */
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    weir_open_files_share(0, INT32_MAX, &share);
+    cr_expect_eq(share.segments, (size_t)32);
+    cr_expect_eq(share.connections, 32);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 Test(ephemeral, log_lines_are_whole_lines)

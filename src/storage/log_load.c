@@ -402,6 +402,15 @@ static enum weir_status rebuild_producers(struct loader *loader, size_t count, i
     return status;
 }
 
+/* Whether a segment that is not the last was on the disk whole, so that no power loss explains what
+ * it lacks. */
+static bool was_durable(const struct loader *loader, size_t index)
+{
+    return index + 1 < loader->count &&
+           (loader->options->was_clean ||
+            loader->segments[index + 1]->base_offset <= loader->options->recovery_point);
+}
+
 static enum weir_status recover_segment(struct loader *loader, size_t index,
                                         struct weir_detail *detail)
 {
@@ -422,7 +431,14 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
         return status;
     loader->recovery->was_recovered = true;
     loader->recovery->scanned_bytes += size;
-    if (cut_at < size) {
+    bool is_damaged = cut_at < size && was_durable(loader, index);
+    if (is_damaged) {
+        /* No torn end but a damaged middle: what is behind it is as good as before.  Readers are
+         * refused at the bad batch; the producers come from a later snapshot. */
+        note(loader, &why);
+        atomic_store_explicit(&segment->size_bytes, size, memory_order_release);
+        weir_segment_note_damage(segment, true);
+    } else if (cut_at < size) {
         note(loader, &why);
         loader->recovery->cut_bytes += size - cut_at;
         /* Later segments first, and all of it durably: else the next power loss could bring the old
@@ -456,7 +472,7 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
     }
     log->names_changed++; /* an index may have been missing, or is gone now */
     if (status == WEIR_OK && !is_last) {
-        loader->producers_at = loader->segments[index + 1]->base_offset;
+        loader->producers_at = is_damaged ? -1 : loader->segments[index + 1]->base_offset;
         weir_segment_set_sealed(segment, true);
         weir_segment_drop_indexes(segment);
     }

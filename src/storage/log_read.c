@@ -156,7 +156,13 @@ static enum weir_status collect_from_segment(struct weir_segment *segment, int64
     }
     /* What was open where the segment ends may have been aborted later; nothing else. */
     *out_is_complete = *out_is_complete || segment->open_txn_at_end >= to;
+    bool is_partial = segment->is_txn_index_partial && !*out_is_complete;
     weir_lock_release(&segment->lock);
+    if (status == WEIR_OK && is_partial) {
+        weir_detail_set(detail, "%s.log has damaged batches; what was aborted there is not known",
+                        segment->path);
+        return WEIR_CORRUPT;
+    }
     return status;
 }
 

@@ -160,6 +160,17 @@ static enum weir_status max_time(struct weir_partition_log *log, const struct pu
     return status;
 }
 
+/* Nobody knows the times behind a bad batch: NOT_FOUND, or CORRUPT where there is one. */
+static enum weir_status refuse_damaged(const struct published *now, size_t index,
+                                       struct weir_detail *detail)
+{
+    struct weir_segment *segment = now->view->segments[index];
+    if (!weir_segment_has_damage(segment))
+        return WEIR_NOT_FOUND;
+    weir_detail_set(detail, "%s.log has damaged batches whose times are not known", segment->path);
+    return WEIR_CORRUPT;
+}
+
 /* The first record at or behind the time.  Where a segment reaches it only below the log start
  * offset, a later one may have it. */
 static enum weir_status search(struct weir_partition_log *log, const struct published *now,
@@ -176,6 +187,8 @@ static enum weir_status search(struct weir_partition_log *log, const struct publ
             return known;
         if (max_timestamp >= timestamp)
             status = find_in_segment(log, now, i, &query, out, detail);
+        if (status == WEIR_NOT_FOUND)
+            status = refuse_damaged(now, i, detail);
     }
     return status;
 }
@@ -191,6 +204,9 @@ static enum weir_status search_max(struct weir_partition_log *log, const struct 
         int64_t max_timestamp = -1;
         enum weir_status status = max_time(log, now, i, &max_timestamp, detail);
         if (status != WEIR_OK)
+            return status;
+        status = refuse_damaged(now, i, detail);
+        if (status == WEIR_CORRUPT)
             return status;
         if (max_timestamp <= query.timestamp)
             continue;

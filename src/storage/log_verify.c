@@ -378,7 +378,8 @@ static enum weir_status find_later_times(struct weir_segment *segment, uint64_t 
                 .relative_offset = (int32_t)(place.batch.last_offset - segment->base_offset)};
     }
     weir_free(buffer);
-    /* Damaged batches are told of when they are read. */
+    if (status == WEIR_CORRUPT)
+        weir_segment_note_damage(segment, false);
     return status == WEIR_NOT_FOUND || status == WEIR_CORRUPT ? WEIR_OK : status;
 }
 

@@ -487,6 +487,22 @@ enum weir_status weir_segment_scan_next(struct weir_segment_scan *scan, bool che
     return WEIR_OK;
 }
 
+void weir_segment_note_damage(struct weir_segment *segment, bool is_txn_index_partial)
+{
+    weir_lock_take(&segment->lock);
+    segment->has_damage = true;
+    segment->is_txn_index_partial = segment->is_txn_index_partial || is_txn_index_partial;
+    weir_lock_release(&segment->lock);
+}
+
+bool weir_segment_has_damage(struct weir_segment *segment)
+{
+    weir_lock_take(&segment->lock);
+    bool has_damage = segment->has_damage;
+    weir_lock_release(&segment->lock);
+    return has_damage;
+}
+
 void weir_segment_note_cut(struct weir_segment *segment, uint64_t size_bytes)
 {
     if (size_bytes < atomic_load_explicit(&segment->own_pos, memory_order_relaxed))

@@ -73,6 +73,10 @@ struct weir_segment {
      * -1: not known. */
     int64_t open_txn_at_end;
     bool are_times_true;                                      /* likewise max_timestamp */
+    /* A bad batch was met: times behind it are not known, nor, when the transaction index had to be
+     * made anew, what was aborted there. */
+    bool has_damage;
+    bool is_txn_index_partial;
     struct weir_verified_span spans[WEIR_VERIFIED_SPANS_MAX]; /* none touches another */
     size_t span_count;
 
@@ -193,6 +197,9 @@ struct weir_batch_place {
     struct weir_batch batch; /* header only; bytes is not valid */
 };
 
+void weir_segment_note_damage(struct weir_segment *segment, bool is_txn_index_partial);
+/* Whether there may be batches whose times are not known. */
+bool weir_segment_has_damage(struct weir_segment *segment);
 /* The file was cut to size_bytes: what comes there next is not what was verified there before. */
 void weir_segment_note_cut(struct weir_segment *segment, uint64_t size_bytes);
 

@@ -68,6 +68,9 @@ struct report {
 
 void report_init(struct report *report, weir_inspect_write *write, void *context);
 void report_done(struct report *report);
+/* Control bytes become '?'.  (What is printed of a file is escaped; but the words of a failure may
+ * quote it.) */
+void inspect_make_plain(uint8_t *text, size_t size);
 /* Ends the line in report->line and hands it on. */
 void report_end_line(struct report *report);
 void report_line(struct report *report, const char *format, ...) WEIR_PRINTF(2, 3);

@@ -21,6 +21,14 @@ void report_done(struct report *report)
     weir_buf_done(&report->line);
 }
 
+void inspect_make_plain(uint8_t *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < ' ' || text[i] == 0x7f)
+            text[i] = '?';
+    }
+}
+
 void report_end_line(struct report *report)
 {
     if (weir_buf_status(&report->line) == WEIR_NO_MEMORY) {
@@ -29,6 +37,7 @@ void report_end_line(struct report *report)
     }
     bool is_cut = weir_buf_status(&report->line) == WEIR_LIMIT;
     struct weir_slice text = weir_buf_slice(&report->line);
+    inspect_make_plain(report->line.data, report->line.size);
     if (!report->is_stopped)
         report->is_stopped = !report->write(report->write_context, text) ||
                              !report->write(report->write_context,

@@ -192,6 +192,17 @@ static bool pass_bad(struct log_scan *scan, size_t size, struct scan_item *out)
     return true;
 }
 
+/* Base offsets are not under the checksum. */
+static enum weir_status check_offsets(const struct weir_batch *batch, struct weir_detail *detail)
+{
+    if (batch->base_offset >= 0 && batch->last_offset >= batch->base_offset &&
+        batch->last_offset < INT64_MAX)
+        return WEIR_OK;
+    weir_detail_set(detail, "offsets %lld-%lld cannot be", (long long)batch->base_offset,
+                    (long long)batch->last_offset);
+    return WEIR_CORRUPT;
+}
+
 /* The header is there, and the batch should fit. */
 static bool pass_batch(struct log_scan *scan, size_t size, struct scan_item *out)
 {
@@ -205,6 +216,8 @@ static bool pass_batch(struct log_scan *scan, size_t size, struct scan_item *out
             status = weir_batch_parse(bytes, &out->batch, &out->detail);
         if (status == WEIR_OK)
             status = weir_batch_check(&out->batch, &out->detail);
+        if (status == WEIR_OK)
+            status = check_offsets(&out->batch, &out->detail);
     }
     if (status == WEIR_OK) {
         out->kind = SCAN_BATCH;

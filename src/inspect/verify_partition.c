@@ -39,6 +39,7 @@ static void add_line(struct partition *partition, const char *kind, const char *
     if (partition->line_count++ >= LINES_MAX)
         return;
     (void)vsnprintf(text, sizeof(text), format, arguments);
+    inspect_make_plain((uint8_t *)text, strlen(text)); /* a line is one line */
     weir_buf_printf(&partition->lines, "%s ", kind);
     append_path(partition, name);
     weir_buf_printf(&partition->lines, "%s: %s\n", place, text);
@@ -96,8 +97,10 @@ void partition_failed(struct partition *partition, enum weir_status status,
     if (partition->line_count++ < LINES_MAX) {
         weir_buf_append_str(&partition->lines, "FAILED ");
         append_path(partition, NULL);
+        struct weir_detail plain = *detail;
+        inspect_make_plain((uint8_t *)plain.text, strlen(plain.text));
         weir_buf_printf(&partition->lines, ": %s\n",
-                        detail->text[0] != '\0' ? detail->text : weir_status_name(status));
+                        plain.text[0] != '\0' ? plain.text : weir_status_name(status));
     }
 }
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kafka-dump-log.sh reads every file that the brokers of the other suites left, without a complaint."""
+"""kafka-dump-log.sh reads every file that the brokers of the other suites left, without a complaint; weir verify finds
+nothing wrong with them either, and weir dump prints the same batches and index entries."""
 import glob
 import os
 import re
+import subprocess
 
 from harness.cases import Failure, Skip, check, short
 
@@ -68,6 +70,64 @@ def data_of(ctx, data, name):
             dump(ctx, files['checkpoint'], '--cluster-metadata-decoder')
 
 
+# What both print of a batch and of an entry, as the same tuple.
+APACHE = {
+    'log': re.compile(r'^baseOffset: (?P<base>\d+) lastOffset: (?P<last>\d+) count: (?P<count>\d+) .*? producerId: (?P<producer>-?\d+)'
+                      r' producerEpoch: (?P<epoch>-?\d+) partitionLeaderEpoch: (?P<leader>-?\d+) .*? position: (?P<pos>\d+)'
+                      r' \w+: -?\d+ size: (?P<size>\d+) magic: 2 compresscodec: (?P<codec>\w+)', re.M),
+    'index': re.compile(r'^offset: (?P<offset>\d+) position: (?P<pos>\d+)', re.M),
+    'timeindex': re.compile(r'^timestamp: (?P<time>\d+) offset: (?P<offset>\d+)', re.M)}
+WEIR = {
+    'log': re.compile(r'^batch at byte (?P<pos>\d+), (?P<size>\d+) bytes: offsets (?P<base>\d+)-(?P<last>\d+), (?P<count>\d+) records'
+                      r'(?:, leader epoch (?P<leader>\d+))?.*?, codec (?P<codec>\w+)'
+                      r'(?:, producer (?P<producer>\d+) epoch (?P<epoch>\d+))?', re.M),
+    'index': re.compile(r'^offset (?P<offset>\d+) at byte (?P<pos>\d+)', re.M),
+    'timeindex': re.compile(r'^timestamp (?P<time>\d+) \([^)]*\), offset (?P<offset>\d+)', re.M)}
+
+
+def seen(patterns, ext, text):
+    return [tuple(sorted((name, value if value is not None else '-1') for name, value in found.groupdict().items()))
+            for found in patterns[ext].finditer(text)]
+
+
+def by_file(text, head):
+    parts = re.split(head, text, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def agree(ctx, binary, paths, ext):
+    """-> how many batches or entries both printed."""
+    compared = 0
+    for some in chunks(paths):
+        theirs = by_file(ctx.tools.run('kafka-dump-log', '--files', ','.join(some), seconds=180).text, r'^Dumping (.*)$')
+        result = subprocess.run([binary, 'dump', *some], capture_output=True, text=True, timeout=180)
+        check(result.returncode == 0, 'weir dump: exit code %d: %s' % (result.returncode, short(result.stdout)))
+        ours = by_file(result.stdout, r'^== (.*?): .*$')
+        for path in some:
+            wanted, got = seen(APACHE, ext, theirs[path]), seen(WEIR, ext, ours[path])
+            check(wanted == got, '%s: Apache Kafka prints %s, weir %s' % (
+                path, short(str([item for item in wanted if item not in got] or len(wanted))),
+                short(str([item for item in got if item not in wanted] or len(got)))))
+            compared += len(got)
+    return compared
+
+
+def looked_at_by_weir(ctx, data, name):
+    binary = ctx.settings.binary or os.path.join(ctx.settings.root, 'build', 'release', 'weir')
+    if not os.path.exists(binary):
+        return
+    with ctx.case('%s_verify_finds_nothing' % name):
+        result = subprocess.run([binary, 'verify', '--quiet', data], capture_output=True, text=True, timeout=180)
+        check(result.returncode == 0, 'exit code %d: %s' % (result.returncode, short(result.stdout)))
+    with ctx.case('%s_dump_prints_what_kafka_dump_log_prints' % name):
+        compared = {}
+        for ext in APACHE:
+            paths = [path for path in sorted(glob.glob(os.path.join(data, '*', '*.' + ext)))
+                     if not os.path.dirname(path).endswith(('-delete', '-stray')) and 0 < os.path.getsize(path) <= PRINTED_BYTES]
+            compared[ext] = agree(ctx, binary, paths, ext)
+        check(compared['log'] > 0 and compared['timeindex'] > 0, 'nothing was compared: %s' % compared)
+
+
 def run(ctx):
     found = sorted(glob.glob(os.path.join(ctx.settings.work, '*', '*', 'data')))
     if not found:
@@ -75,3 +135,4 @@ def run(ctx):
     for data in found:
         parts = data.split(os.sep)
         data_of(ctx, data, '%s_%s' % (parts[-3], parts[-2]))
+        looked_at_by_weir(ctx, data, '%s_%s' % (parts[-3], parts[-2]))

@@ -65,6 +65,8 @@ static void find_state(struct verify *verify, const char *dir)
         note(verify, dir, text);
     } else if (weir_clean_marker_read(verify->options->env, dir, &epoch, NULL) == WEIR_OK) {
         verify->state = DIR_CLEAN;
+        if (epoch < 0)
+            note(verify, dir, ".kafka_cleanshutdown names no broker epoch");
     } else {
         note(verify, dir, "was not stopped cleanly; the next start recovers it");
     }

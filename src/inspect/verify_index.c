@@ -37,6 +37,7 @@ struct cursor {
     int64_t key;   /* what rises first: offset, timestamp, last offset */
     int64_t value; /* file position, offset, first offset */
     int64_t producer_id;
+    int64_t last_stable_offset;
     int64_t last_key;
     int64_t last_value;
     int fault_count;
@@ -164,6 +165,7 @@ static void advance_txn(struct index_check *check)
     cursor->value = weir_get_i64(entry + 10);
     cursor->key = weir_get_i64(entry + 18);
     int64_t last_stable = weir_get_i64(entry + 26);
+    cursor->last_stable_offset = last_stable;
     cursor->has_entry = true;
     bool is_rising = cursor->count++ == 0 || cursor->key > cursor->last_key;
     cursor->last_key = cursor->key;
@@ -328,7 +330,7 @@ static void says_nothing_aborted(struct index_check *check)
                            (long long)cursor->producer_id, (long long)cursor->key);
 }
 
-void index_check_abort(struct index_check *check, const struct weir_completed_txn *txn)
+void index_check_abort(struct index_check *check, const struct weir_aborted_txn *txn)
 {
     struct cursor *cursor = &check->txns;
     struct partition *partition = check->partition;
@@ -361,6 +363,12 @@ void index_check_abort(struct index_check *check, const struct weir_completed_tx
                            (long long)txn->producer_id, (long long)cursor->value,
                            (long long)txn->first_offset);
     }
+    if (is_known && partition->has_history && !partition->has_gaps &&
+        cursor->last_stable_offset != txn->last_stable_offset && may_say(cursor))
+        partition_fault_at(partition, cursor->name, cursor->entry_pos,
+                           "the entry says last stable offset %lld, and it was %lld",
+                           (long long)cursor->last_stable_offset,
+                           (long long)txn->last_stable_offset);
     advance_txn(check);
 }
 

@@ -8,6 +8,7 @@
 #include "weir/storage/checkpoint.h"
 #include "weir/storage/epoch_cache.h"
 #include "weir/storage/producer_state.h"
+#include "weir/storage/txn_index.h"
 
 enum dir_state {
     DIR_CLEAN,   /* stopped cleanly: the next start trusts everything */
@@ -120,10 +121,10 @@ void producers_done(struct partition *partition);
 void producers_reach(struct partition *partition, int64_t offset);
 /* Something could not be read: nothing is known until the next snapshot. */
 void producers_lost(struct partition *partition);
-/* True when the batch is an ABORT marker: *out is then what it ended, first_offset -1 when nothing
- * is known of it. */
+/* True when the batch is an ABORT marker: *out is then what the index should have, first and last
+ * stable offset -1 when nothing is known of the transaction. */
 bool producers_apply(struct partition *partition, const struct weir_batch *batch,
-                     struct weir_completed_txn *out);
+                     struct weir_aborted_txn *out);
 void producers_end(struct partition *partition);
 
 /* The three indexes of a segment, told of each batch in order (verify_index.c). */
@@ -132,7 +133,7 @@ WEIR_MUST_CHECK enum weir_status index_check_new(struct partition *partition, in
                                                  bool is_sealed, struct index_check **out);
 void index_check_free(struct index_check *check);
 void index_check_batch(struct index_check *check, const struct scan_item *item);
-void index_check_abort(struct index_check *check, const struct weir_completed_txn *txn);
+void index_check_abort(struct index_check *check, const struct weir_aborted_txn *txn);
 /* The log is damaged up to file_pos: entries for it cannot be judged. */
 void index_check_damage(struct index_check *check, uint64_t end_pos);
 void index_check_end(struct index_check *check);

@@ -235,7 +235,15 @@ static void check_point(struct partition *partition, const struct weir_offset_ch
 static void check_points(struct partition *partition)
 {
     const struct verify *verify = partition->verify;
+    int64_t point = 0;
     check_point(partition, &verify->recovery_points, "recovery-point-offset-checkpoint");
+    if (verify->state == DIR_CLEAN && partition->has_key &&
+        weir_offset_checkpoint_find(&verify->recovery_points, &partition->key, &point) &&
+        point < partition->end_offset)
+        partition_fault(partition, NULL,
+                        "recovery-point-offset-checkpoint says %lld, and the log ends at %lld, "
+                        "though it was stopped cleanly",
+                        (long long)point, (long long)partition->end_offset);
     check_point(partition, &verify->log_starts, "log-start-offset-checkpoint");
     check_point(partition, &verify->high_watermarks, "replication-offset-checkpoint");
     if (!partition->has_epochs || verify->state != DIR_CLEAN || partition->epochs.count == 0)

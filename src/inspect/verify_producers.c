@@ -144,8 +144,9 @@ void producers_reach(struct partition *partition, int64_t offset)
 }
 
 bool producers_apply(struct partition *partition, const struct weir_batch *batch,
-                     struct weir_completed_txn *out)
+                     struct weir_aborted_txn *out)
 {
+    struct weir_completed_txn completed;
     struct weir_txn_marker marker;
     if (!weir_batch_has_producer_id(batch))
         return false;
@@ -163,11 +164,16 @@ bool producers_apply(struct partition *partition, const struct weir_batch *batch
     }
     if (weir_txn_marker_parse(batch, &marker, NULL) != WEIR_OK)
         return false; /* a control record of another kind */
-    *out = (struct weir_completed_txn){
-        .producer_id = batch->producer_id, .first_offset = -1, .last_offset = batch->last_offset};
-    if (!weir_producer_state_apply_marker(partition->producers, &marker, batch->last_offset,
-                                          batch->max_timestamp, out))
-        out->first_offset = -1;
+    *out = (struct weir_aborted_txn){.producer_id = batch->producer_id,
+                                     .first_offset = -1,
+                                     .last_offset = batch->last_offset,
+                                     .last_stable_offset = -1};
+    if (weir_producer_state_apply_marker(partition->producers, &marker, batch->last_offset,
+                                         batch->max_timestamp, &completed)) {
+        out->first_offset = completed.first_offset;
+        out->last_stable_offset =
+            weir_producer_state_last_stable_offset(partition->producers, &completed);
+    }
     weir_producer_state_on_high_watermark(partition->producers, batch->last_offset + 1);
     return !marker.is_commit;
 }

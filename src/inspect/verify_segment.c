@@ -117,7 +117,7 @@ static void on_batch(struct segment *segment, const struct scan_item *item)
 {
     struct partition *partition = segment->partition;
     const struct weir_batch *batch = &item->batch;
-    struct weir_completed_txn aborted;
+    struct weir_aborted_txn aborted;
     check_offsets(segment, item);
     if (weir_batch_has_delete_horizon(batch) || (batch->magic == 2 && batch->record_count == 0))
         partition->has_gaps = true;

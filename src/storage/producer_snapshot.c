@@ -77,7 +77,10 @@ static enum weir_status decode_producer(struct weir_producer_state *state, const
                                         .timestamp = producer.last_timestamp};
     if (producer.producer_id < 0 || batch.offset_delta < 0 || producer.txn_first_offset < -1)
         return WEIR_CORRUPT;
-    if (producer.txn_first_offset < 0 && now_ms - producer.last_timestamp >= expiration_ms)
+    int64_t age_ms = 0; /* a timestamp that cannot be subtracted is no reason to forget */
+    if (producer.txn_first_offset < 0 &&
+        !__builtin_sub_overflow(now_ms, producer.last_timestamp, &age_ms) &&
+        age_ms >= expiration_ms)
         return WEIR_OK;
     if (batch.last_offset >= 0) {
         /* Sequences are 31 bits wide; going back from 0 comes round to the largest. */

@@ -341,7 +341,9 @@ void weir_producer_state_expire(struct weir_producer_state *state, int64_t now_m
     const struct weir_map_entry *item;
     while ((item = weir_map_next(&state->producers, &cursor)) != NULL) {
         struct producer_entry *entry = item->value;
-        bool is_old = now_ms - entry->producer.last_timestamp >= expiration_ms;
+        int64_t age_ms = 0; /* batches and snapshots carry any timestamp */
+        bool is_old = !__builtin_sub_overflow(now_ms, entry->producer.last_timestamp, &age_ms) &&
+                      age_ms >= expiration_ms;
         if (entry->producer.txn_first_offset < 0 && (is_old || entry->is_placeholder)) {
             entry->next_victim = victims;
             victims = entry;

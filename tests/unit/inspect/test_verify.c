@@ -323,6 +323,12 @@ Test(verify, a_txn_index_entry_with_a_wrong_begin_is_found)
     expect_fault(found_name, "and it began at 23");
 }
 
+Test(verify, a_txn_index_entry_with_a_wrong_last_stable_offset_is_found)
+{
+    flip(last_file(".txnindex"), 33, 2); /* 26 becomes 24 */
+    expect_fault(found_name, "the entry says last stable offset 24, and it was 26");
+}
+
 Test(verify, a_txn_index_entry_of_another_version_is_found)
 {
     flip(last_file(".txnindex"), 1, 1);

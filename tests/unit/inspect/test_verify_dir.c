@@ -62,6 +62,20 @@ Test(verify_dir, points_behind_the_log_are_found)
     expect_fault("topic-0:", "log-start-offset-checkpoint says 31");
 }
 
+Test(verify_dir, a_recovery_point_below_the_end_is_a_fault_after_a_clean_stop_only)
+{
+    good_checkpoint("recovery-point-offset-checkpoint", 29);
+    expect_fault("topic-0:", "says 29, and the log ends at 30, though it was stopped cleanly");
+    remove_marker();
+    expect_sound();
+}
+
+Test(verify_dir, a_marker_that_cannot_be_read_is_a_note)
+{
+    write_top(".kafka_cleanshutdown", "{");
+    expect_note(world.dir, "names no broker epoch");
+}
+
 Test(verify_dir, meta_properties_that_are_malformed_are_found)
 {
     write_top("meta.properties", "version=1\n");

@@ -3,11 +3,18 @@
  * A load that costs almost nothing itself: one connection, batches encoded once, several requests
  * in flight.
  *
- *   bench_load first   HOST PORT                                   connects and asks ApiVersions,
- * until it is answered bench_load produce HOST PORT TOPIC TOTAL_BYTES BATCH_BYTES RECORD_BYTES
- *   bench_load fetch   HOST PORT TOPIC TOTAL_BYTES
- *   bench_load create  HOST PORT TOPIC PARTITIONS                  until the last one has a leader
- *   bench_load spread  HOST PORT TOPIC TOTAL_BYTES BATCH_BYTES RECORD_BYTES PARTITIONS
+ *   bench_load first HOST PORT
+ *       connects and asks ApiVersions, until it is answered
+ *   bench_load create HOST PORT TOPIC PARTITIONS
+ *       until the last one has a leader
+ *   bench_load produce HOST PORT TOPIC TOTAL_BYTES BATCH_BYTES RECORD_BYTES
+ *   bench_load spread HOST PORT TOPIC TOTAL_BYTES BATCH_BYTES RECORD_BYTES PARTITIONS
+ *   bench_load keyed HOST PORT TOPIC TOTAL_BYTES BATCH_BYTES RECORD_BYTES KEYS
+ *       each record with one of so many keys, chosen evenly
+ *   bench_load rate HOST PORT TOPIC REQUESTS INTERVAL_US BATCH_BYTES
+ *       a request each interval, whether the ones before are answered or not; prints the latencies,
+ *       counted from when a request was due: "p50 <us> p99 <us> max <us>"
+ *   bench_load fetch HOST PORT TOPIC TOTAL_BYTES
  *
  * Prints "ok <bytes> bytes <requests> requests"; anything unexpected is a sentence on stderr and
  * exit code 1.
@@ -25,6 +32,7 @@
 #include "weir/protocol/messages/metadata_response.h"
 #include "weir/protocol/messages/produce_request.h"
 #include "weir/record/batch_builder.h"
+#include "weir/runtime/env.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -35,6 +43,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define IN_FLIGHT       5
@@ -363,6 +372,146 @@ static void create(int fd, const char *topic, int32_t partitions)
     weir_buf_done(&frame);
 }
 
+static void check_produced(const struct weir_buf *frame)
+{
+    if (produced_error(frame) != 0)
+        fail("a produce request was refused");
+}
+
+static void encode_produce(struct weir_buf *frame, const char *topic, const struct weir_buf *batch)
+{
+    struct weir_produce_request request;
+    struct weir_produce_request_topic_produce_data data;
+    struct weir_produce_request_partition_produce_data partition;
+    weir_produce_request_init(&request);
+    weir_produce_request_topic_produce_data_init(&data);
+    weir_produce_request_partition_produce_data_init(&partition);
+    partition.records.bytes = weir_buf_slice(batch);
+    data.name = weir_slice_str(topic);
+    data.partition_data.items = &partition;
+    data.partition_data.count = 1;
+    request.acks = 1;
+    request.timeout_ms = 30000;
+    request.topic_data.items = &data;
+    request.topic_data.count = 1;
+    encode_request(frame, WEIR_API_PRODUCE, 3, &request);
+}
+
+/* --- Records with keys. --- */
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static void build_keyed_batch(struct weir_buf *out, size_t batch_bytes, struct weir_slice value,
+                              uint64_t keys, uint64_t *seed)
+{
+    struct weir_batch_builder_options options = weir_batch_builder_options_default();
+    struct weir_batch_builder *builder;
+    weir_buf_clear(out);
+    if (weir_batch_builder_new(&options, out, &builder) != WEIR_OK)
+        fail("out of memory");
+    struct weir_record_data record = {.timestamp = 1700000000000, .value = value};
+    do {
+        char key[32];
+        int size = snprintf(key, sizeof(key), "key-%012llu",
+                            (unsigned long long)(next_random(seed) % keys));
+        record.key = weir_slice_of(key, (size_t)size);
+        weir_batch_builder_add(builder, &record);
+    } while (weir_batch_builder_bytes(builder) + weir_record_bytes_bound(&record) < batch_bytes);
+    if (weir_batch_builder_finish(builder) != WEIR_OK)
+        fail("cannot build a batch");
+    weir_batch_builder_free(builder);
+}
+
+static void keyed(int fd, const char *topic, size_t total, size_t batch_bytes, size_t record_bytes,
+                  uint64_t keys)
+{
+    struct weir_buf batch = {0}, frame = {0}, response = {0};
+    uint64_t seed = 88172645463325252u;
+    uint8_t *value = weir_calloc(1, record_bytes);
+    if (value == NULL || keys == 0)
+        fail("no memory, or no keys");
+    size_t bytes = 0, sent = 0, answered = 0;
+    while (bytes < total || answered < sent) {
+        if (bytes < total && sent - answered < IN_FLIGHT) {
+            build_keyed_batch(&batch, batch_bytes, weir_slice_of(value, record_bytes), keys, &seed);
+            encode_produce(&frame, topic, &batch);
+            send_all(fd, weir_buf_slice(&frame));
+            bytes += batch.size;
+            sent++;
+            continue;
+        }
+        receive_frame(fd, &response);
+        check_produced(&response);
+        answered++;
+    }
+    printf("ok %zu bytes %zu requests\n", bytes, sent);
+    weir_free(value);
+    weir_buf_done(&batch);
+    weir_buf_done(&frame);
+    weir_buf_done(&response);
+}
+
+/* --- At a fixed rate. --- */
+
+static int64_t now_us(void)
+{
+    return weir_env_monotonic_ns(weir_env_posix()) / 1000;
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Waits until the answer comes or the time is there; true when there is something to read. */
+static bool wait_readable(int fd, int64_t until_us)
+{
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    int64_t left_us = until_us - now_us();
+    struct timespec wait = {.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+    if (left_us <= 0)
+        wait = (struct timespec){0};
+    return ppoll(&entry, 1, &wait, NULL) > 0;
+}
+
+static void rate(int fd, const char *topic, size_t count, int64_t interval_us, size_t batch_bytes)
+{
+    struct weir_buf batch = {0}, frame = {0}, response = {0};
+    int64_t *taken_us = weir_calloc(count, sizeof(taken_us[0]));
+    if (taken_us == NULL || count == 0)
+        fail("no memory, or nothing to do");
+    create_topic(fd, topic);
+    build_batch(&batch, batch_bytes, batch_bytes / 2);
+    encode_produce(&frame, topic, &batch);
+    int64_t began_us = now_us() + interval_us;
+    for (size_t sent = 0, answered = 0; answered < count;) {
+        int64_t due_us = began_us + (int64_t)sent * interval_us;
+        if (sent < count && now_us() >= due_us) {
+            send_all(fd, weir_buf_slice(&frame));
+            sent++;
+        } else if (wait_readable(fd, sent < count ? due_us : now_us() + 1000000)) {
+            receive_frame(fd, &response);
+            check_produced(&response);
+            taken_us[answered] = now_us() - (began_us + (int64_t)answered * interval_us);
+            answered++;
+        }
+    }
+    qsort(taken_us, count, sizeof(taken_us[0]), compare_times);
+    printf("p50 %lld p99 %lld max %lld\n", (long long)taken_us[count / 2],
+           (long long)taken_us[count - 1 - count / 100], (long long)taken_us[count - 1]);
+    weir_free(taken_us);
+    weir_buf_done(&batch);
+    weir_buf_done(&frame);
+    weir_buf_done(&response);
+}
+
 /* Bytes of records in the response, and the offset behind the last of them. */
 static size_t fetched(const struct weir_buf *frame, int64_t *next_offset)
 {
@@ -425,26 +574,33 @@ static void fetch(int fd, const char *topic, size_t total)
     weir_buf_done(&frame);
 }
 
+static size_t number(const char *text)
+{
+    return strtoull(text, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
-        fail("usage: bench_load first|produce|fetch|create|spread HOST PORT ...");
+        fail("usage: bench_load first|create|produce|spread|keyed|rate|fetch HOST PORT ...");
     int fd = connect_to(argv[2], argv[3]);
     if (strcmp(argv[1], "first") == 0) {
         first_answer(fd);
         printf("ok\n");
     } else if (strcmp(argv[1], "produce") == 0 && argc == 8) {
-        produce(fd, argv[4], strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10),
-                strtoull(argv[7], NULL, 10));
+        produce(fd, argv[4], number(argv[5]), number(argv[6]), number(argv[7]));
     } else if (strcmp(argv[1], "spread") == 0 && argc == 9) {
-        spread(fd, argv[4], strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10),
-               strtoull(argv[7], NULL, 10), atoi(argv[8]));
+        spread(fd, argv[4], number(argv[5]), number(argv[6]), number(argv[7]), atoi(argv[8]));
     } else if (strcmp(argv[1], "create") == 0 && argc == 6) {
         create(fd, argv[4], atoi(argv[5]));
+    } else if (strcmp(argv[1], "keyed") == 0 && argc == 9) {
+        keyed(fd, argv[4], number(argv[5]), number(argv[6]), number(argv[7]), number(argv[8]));
+    } else if (strcmp(argv[1], "rate") == 0 && argc == 8) {
+        rate(fd, argv[4], number(argv[5]), (int64_t)number(argv[6]), number(argv[7]));
     } else if (strcmp(argv[1], "fetch") == 0 && argc == 6) {
-        fetch(fd, argv[4], strtoull(argv[5], NULL, 10));
+        fetch(fd, argv[4], number(argv[5]));
     } else {
-        fail("usage: bench_load first|produce|fetch|create|spread HOST PORT ...");
+        fail("usage: bench_load first|create|produce|spread|keyed|rate|fetch HOST PORT ...");
     }
     close(fd);
     return 0;

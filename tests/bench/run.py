@@ -72,6 +72,7 @@ class Weir:
 
 class Apache(Weir):
     name = 'apache'
+    extra = []  # further settings
 
     def __init__(self, home):
         self.libs = os.path.join(home, 'libs', '*')
@@ -91,6 +92,7 @@ class Apache(Weir):
                     'controller.listener.names=CONTROLLER\n'
                     'listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n'
                     'log.dirs=%s\noffsets.topic.replication.factor=1\n' % (controller, self.port, controller, data))
+            f.writelines(line + '\n' for line in self.extra)
         quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         subprocess.run(self.java('kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qg', '-c', properties),
                        check=True, **quiet)

@@ -145,6 +145,33 @@ Test(log_manager_load, what_lies_below_the_recovery_point_is_not_counted_as_work
         cr_assert_not_null(strstr(lines[i], " bytes=0 "), "%s", lines[i]);
 }
 
+/* --- Directories that are left. --- */
+
+#define UNIQUE "0123456789abcdef0123456789abcdef"
+
+Test(log_manager_load, deleted_partitions_go_after_their_delay_and_strays_stay)
+{
+    char path[2][600];
+    const char *const names[] = {"gone-3." UNIQUE "-delete", "lost-0." UNIQUE "-stray"};
+    fill(1, 1, 1);
+    drop();
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(path[i], sizeof(path[i]), "%s/%s", dirs[0], names[i]);
+        cr_assert_eq(weir_dir_make(&world.env, path[i], NULL), WEIR_OK);
+        char file[700];
+        (void)snprintf(file, sizeof(file), "%s/00000000000000000000.log", path[i]);
+        cr_assert_eq(weir_file_replace(&world.env, file, WEIR_SLICE("old"), NULL), WEIR_OK);
+    }
+    open_manager(1, 1);
+    cr_assert_eq(load(NULL).partition_count, 1);
+    weir_log_manager_reap(manager);
+    cr_assert_eq(access(path[0], F_OK), 0); /* a reader of the process before may have it open */
+    world.now_ms += weir_log_config_default().file_delete_delay_ms + 1;
+    weir_log_manager_reap(manager);
+    cr_assert_neq(access(path[0], F_OK), 0);
+    cr_assert_eq(access(path[1], F_OK), 0);
+}
+
 /* --- Threads. --- */
 
 static struct {

@@ -72,24 +72,36 @@ static bool fill_supported(struct weir_call *call, struct weir_api_versions_resp
     return true;
 }
 
+static void add_finalized(struct weir_api_versions_response *response,
+                          struct weir_api_versions_response_finalized_feature_key *items,
+                          struct weir_slice name, int16_t level)
+{
+    struct weir_api_versions_response_finalized_feature_key *out =
+        &items[response->finalized_features.count++];
+    weir_api_versions_response_finalized_feature_key_init(out);
+    out->name = name;
+    out->max_version_level = level;
+    out->min_version_level = level;
+}
+
+/* kraft.version is no record of the image but of the log's voters; told when it is not 0. */
 static bool fill_finalized(struct weir_call *call, struct weir_api_versions_response *response)
 {
+    struct weir_controller_quorum_info quorum;
+    weir_controller_quorum_info(call->api->options.controller, &quorum);
     size_t count = weir_image_feature_count(call->image);
     struct weir_api_versions_response_finalized_feature_key *items =
-        WEIR_CALL_ALLOC(call, struct weir_api_versions_response_finalized_feature_key, count);
+        WEIR_CALL_ALLOC(call, struct weir_api_versions_response_finalized_feature_key, count + 1);
     if (items == NULL)
         return false;
     response->finalized_features.items = items;
     response->finalized_features_epoch = weir_image_feature_epoch(call->image);
     for (size_t i = 0; i < count; i++) {
         const struct weir_image_feature *feature = weir_image_feature_at(call->image, i);
-        struct weir_api_versions_response_finalized_feature_key *out =
-            &items[response->finalized_features.count++];
-        weir_api_versions_response_finalized_feature_key_init(out);
-        out->name = feature->name;
-        out->max_version_level = feature->level;
-        out->min_version_level = feature->level;
+        add_finalized(response, items, feature->name, feature->level);
     }
+    if (quorum.kraft_version > 0)
+        add_finalized(response, items, weir_slice_str("kraft.version"), quorum.kraft_version);
     return true;
 }
 

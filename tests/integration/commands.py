@@ -78,6 +78,21 @@ def format_of_a_formatted_directory_is_refused_unless_ignored(directory):
     assert code == 0, (code, text)
 
 
+def a_quorum_whose_voters_may_change_is_a_feature_that_clients_are_told(directory):
+    told = {}
+    for name, flags in (('fixed', []), ('standalone', ['--standalone'])):
+        os.mkdir(directory + '/' + name)
+        path = _write(directory + '/' + name, 'node.id=1\nlog.dirs=%s/%s/data\nlisteners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:1\n'
+                      'controller.listener.names=CONTROLLER\n' % (directory, name))
+        assert weir('format', '--config', path, *flags)[0] == 0
+        listeners = 'listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:1'
+        with Broker(directory + '/' + name, listeners, arguments=[path]) as broker, broker.connect() as client:
+            answer = client.call(18, 3, b'\0\2t\2t\0')  # ApiVersions v3: header tags, software name and version, tags
+            told[name] = b'\x0ekraft.version\0\1\0\1' in answer.data
+            broker.stop()
+    assert told == {'fixed': False, 'standalone': True}, told
+
+
 def directory_of_another_node_is_refused(directory):
     path = _write(directory, 'node.id=1\nlog.dirs=%s/data\nlisteners=PLAINTEXT://127.0.0.1:0\n' % directory)
     assert weir('format', '--config', path, '--cluster-id', CLUSTER_ID)[0] == 0

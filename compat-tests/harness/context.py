@@ -12,8 +12,8 @@ from . import broker, tools
 class Settings:
     """One run: where things are, and which broker is under test."""
 
-    def __init__(self, root, work, binary=None, address=None, keep=False):
-        self.root, self.work, self.binary, self.address, self.keep = root, work, binary, address, keep
+    def __init__(self, root, work, binary=None, address=None, is_full=False):
+        self.root, self.work, self.binary, self.address, self.is_full = root, work, binary, address, is_full
         self.here = os.path.join(root, 'compat-tests')
         self.cache = os.path.join(root, 'build', 'compat')
         self.shared = os.path.join(os.path.dirname(root), 'shared')

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Apache Kafka and weir take one node's directory from each other, and each says what the other one said.
+
+The load is Load.java, the questions are Tell.java, the rules of the comparison compare.py, the byte checks files.py."""
+import importlib.util
+import os
+import random
+import shutil
+
+from harness import context, tools
+from harness.cases import Skip, check, check_equal, short, wait_until
+
+QUICK, FULL = 3, 20  # how often the directory changes hands
+SEED = 4300
+COMPACTED = ('keyed', 'both')
+
+
+def sibling(name):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + '.py')
+    spec = importlib.util.spec_from_file_location('swap_' + name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+node, files, compare, dump = sibling('node'), sibling('files'), sibling('compare'), sibling('dump')
+
+
+class Clients:
+    """Load.java and Tell.java beside Kafka's tools in one JVM, which lives as long as the run: so do its producers."""
+
+    def __init__(self, ctx):
+        libs = ctx.settings.kafka_libs()
+        sources = [ctx.path('swap', name + '.java') for name in ('Wire', 'Tell', 'Around', 'Load', 'Flood')]
+        classes = ctx.settings.once('swap-clients', sources, lambda directory: context.run_quiet(
+            ['javac', '-cp', libs + '/*', '-d', directory, *sources]))
+        self.tools = tools.Tools(libs, ctx.settings.tool_classes() + ':' + classes, ctx.dir)
+
+    def run(self, *words, seconds=120):
+        return self.tools.run(*words, seconds=seconds).ok().out
+
+    def tell(self, broker):
+        """What the broker says when it says it twice: the cleaner and the end of a transaction come between two questions."""
+        answers = [None]
+
+        def is_settled():
+            answers.append(self.run('Tell', broker.address, 'true' if broker.kind == 'apache' else 'false'))
+            return answers[-1] == answers[-2]
+
+        wait_until(is_settled, 60, '%s says the same twice' % broker.kind)
+        return compare.parse(answers[-1])
+
+
+class Story:
+    """One node, and what was last said about it."""
+
+    def __init__(self, ctx, clients, name, flags, is_dynamic):
+        self.ctx, self.clients, self.name = ctx, clients, name
+        self.node = node.Node(os.path.join(ctx.dir, name), {}, ctx.settings.kafka_libs(), ctx.settings.binary, is_dynamic)
+        ctx.brokers.append(self.node)
+        self.flags = flags
+        self.random = random.Random(SEED)
+        self.said, self.said_by_apache = None, None
+        self.kills = 0
+
+    def case(self, text):
+        return self.ctx.case('%s_%s' % (self.name, text))
+
+    def load(self, verb, *words):
+        return self.clients.run('Load', verb, self.node.address, *words)
+
+    def begin(self):
+        with self.case('apache_is_filled'):
+            self.node.format(*self.flags)
+            self.node.start_as('apache')
+            self.load('fill')
+            wait_until(lambda: files.checkpoint(self.node.data, 'cleaner-offset-checkpoint').get('keyed-0', 0) > 0, 60,
+                       'the cleaner has run', pause=0.2)
+            self.load('late')
+            self.remember()
+            self.check_fill()
+
+    def check_fill(self):
+        """The directory holds what the swap is about."""
+        said = self.said
+        check(int(said[('latest_committed', 'open-0')]) < int(said[('latest_uncommitted', 'open-0')]), 'no open transaction')
+        check_equal(said[('aborted', 'tx-0')].count('@'), 3, 'aborted transactions of tx-0: ' + said[('aborted', 'tx-0')])
+        codecs = said[('content_uncommitted', 'codec-0')]
+        check(all('/%s/' % name in codecs for name in ('none', 'gzip', 'snappy', 'lz4', 'zstd')), 'codecs: ' + short(codecs))
+        check_equal(said[('earliest', 'cut-0')], '9', 'the start of cut-0')
+        check(len(files.bases(os.path.join(self.node.data, 'plain-0'), 'log')) > 2, 'few segments')
+        check('88' in said[('stable_offsets', 'g-open')], 'no pending offset: ' + said[('stable_offsets', 'g-open')])
+        check_equal(said[('group', 'g-new')].split()[0], 'consumer', 'type of g-new')
+
+    def remember(self):
+        self.said = self.clients.tell(self.node)
+        if self.node.kind == 'apache':
+            self.said_by_apache = self.said
+
+    def swap(self, number):
+        """Hands the directory over, asks, works."""
+        is_killed = number % 2 == 1 if number < 2 else self.kills * 2 < number and self.random.random() < 0.75
+        old, new = self.node.kind, 'weir' if self.node.kind == 'apache' else 'apache'
+        label = '%d_%s_%s_then_%s' % (number + 1, old, 'killed' if is_killed else 'stopped', new)
+        with self.case(label + '_left_sound_files'):
+            if is_killed:
+                self.kill()
+            else:
+                self.stop()
+            self.dump(is_killed)
+        with self.case(label + '_says_the_same'):
+            self.node.start_as(new)
+            said = self.clients.tell(self.node)
+            compare.equal(self.said, said)
+            if new == 'apache':
+                compare.equal({key: value for key, value in self.said_by_apache.items() if key[0] in compare.ONLY_APACHE},
+                              {key: value for key, value in said.items() if key[0] in compare.ONLY_APACHE})
+        if new == 'apache' and number < 2:
+            self.transaction_ends(label)
+        with self.case(label + '_writes'):
+            if is_killed:
+                self.load('calm')
+            self.load('work', number, 'true' if new == 'apache' else 'false')
+            self.remember()
+
+    def kill(self):
+        self.kills += 1
+        self.load('flood')
+        wait_until(self.are_starts_kept, 30, 'the log starts are in their checkpoint')
+        wait_until(lambda: int(self.load('flooded')) > 1000, 60, 'the flood runs', pause=0.1)
+        self.node.kill()
+
+    def are_starts_kept(self):
+        kept = files.checkpoint(self.node.data, 'log-start-offset-checkpoint')
+        return all(str(kept.get(name, files.bases(os.path.join(self.node.data, name), 'log')[0])) == self.said[('earliest', name)]
+                   for name in ('cut-0', 'cut-1'))
+
+    def stop(self):
+        kind = self.node.kind
+        _, code = self.node.stop(60)
+        check(code in (0, 143), '%s ended with %s: %s' % (kind, code, self.node.log_tail()))
+        if kind == 'weir':
+            files.check_clean_stop(self.node.data)
+
+    def dump(self, is_killed):
+        dump.check_data(self.clients.tools, self.node.data, is_killed, COMPACTED)
+
+    def rebuilt(self):
+        """After weir's clean stop Apache Kafka says the same with its files as with all that can be rebuilt from the logs."""
+        with self.case('apache_reads_weirs_files_as_it_would_rebuild_them'):
+            self.stop()
+            self.dump(False)
+            plain = self.node.data
+            kept = plain + '-stripped'
+            shutil.copytree(plain, kept)
+            files.strip(kept, COMPACTED)
+            # One copy's cleaner would begin anew.
+            self.node.settings['log.cleaner.enable'] = 'false'
+            self.node.write_config()
+            self.node.start_as('apache')
+            as_left = self.clients.tell(self.node)
+            self.node.stop(60)
+            shutil.rmtree(plain)
+            os.rename(kept, plain)
+            self.node.start_as('apache')
+            compare.equal(as_left, self.clients.tell(self.node), is_rebuilt=True)
+
+    def transaction_ends(self, label):
+        with self.case(label + '_ends_the_transaction_whose_time_is_over'):
+            place = compare.MORTAL + '-0'
+            wait_until(lambda: self.are_ends_equal(place), 90, 'the transaction of %s is aborted' % place, pause=0.5)
+            check(int(self.said[('latest_committed', 'open-0')]) < int(self.said[('latest_uncommitted', 'open-0')]),
+                  'the transaction that has time left is still open')
+
+    def end(self):
+        self.load('end')
+        self.node.stop(60)
+
+    def are_ends_equal(self, place):
+        self.remember()
+        return self.said[('latest_committed', place)] == self.said[('latest_uncommitted', place)]
+
+
+def settled(ctx, clients):
+    quick = not ctx.settings.is_full
+    story = Story(ctx, clients, 'static', ['--feature', 'transaction.version=1'], False)
+    story.begin()
+    for number in range(QUICK if quick else FULL - 1):
+        story.swap(number)  # the last of them gives it to weir
+    story.rebuilt()
+    story.end()
+    other = Story(ctx, clients, 'dynamic', ['--feature', 'transaction.version=1', '--standalone'], True)
+    other.begin()
+    for number in range(2 if quick else 4):
+        other.swap(number)
+    other.end()
+
+
+def run(ctx):
+    if ctx.settings.binary is None:
+        raise Skip('the swap needs weir and Apache Kafka, one after the other')
+    try:
+        libs = ctx.settings.kafka_libs()
+    except (RuntimeError, OSError) as error:
+        raise Skip('Apache Kafka is not here: %s' % short(str(error)))
+    if not os.path.isdir(libs):
+        raise Skip('KAFKA_LIBS names %s, which is not there' % libs)
+    tools.CLASSES.update({'Load': 'Load', 'Tell': 'Tell'})
+    clients = Clients(ctx)
+    try:
+        settled(ctx, clients)
+    finally:
+        clients.tools.stop()

@@ -346,15 +346,19 @@ static enum weir_status clean_groups(struct clean_round *round, struct weir_deta
     return status;
 }
 
-/* The flush comes first (C5). */
+/* The flush comes first (C5), with the active segment: it may hold the marker that commits what
+ * supersedes a record.  So the last stable offset is that of before the flush. */
 static enum weir_status prepare(struct clean_round *round, struct weir_detail *detail)
 {
     struct look look;
     struct weir_log_cleanable cleanable = {0};
-    enum weir_status status = weir_partition_log_flush(round->log, false, detail);
+    int64_t last_stable = weir_partition_log_last_stable_offset(round->log);
+    enum weir_status status = weir_partition_log_flush(round->log, true, detail);
     if (status != WEIR_OK)
         return status;
     status = look_init(&look, round->log, round->options->cleaned_to, true, detail);
+    if (look.last_stable > last_stable)
+        look.last_stable = last_stable;
     if (status == WEIR_OK)
         status = judge(&look, &cleanable, detail);
     if (status == WEIR_OK && cleanable.dirty_bytes == 0 &&

@@ -30,6 +30,7 @@ struct loader {
     uint8_t *buffer;
     int64_t producers_at; /* the producer state holds everything below this offset; -1: nothing */
     bool rebuild_epochs;
+    bool has_time_indexes;             /* any segment */
     struct weir_epoch_entry new_epoch; /* seen in one batch, to be confirmed; epoch -1: none */
 };
 
@@ -53,6 +54,8 @@ static enum weir_status open_segments(struct loader *loader, const struct log_di
     if (loader->segments == NULL || loader->needs_scan == NULL)
         return WEIR_NO_MEMORY;
     for (size_t i = 0; i < listing->count; i++) {
+        if (strcmp(listing->items[i].suffix, WEIR_SEGMENT_SUFFIX_TIME_INDEX) == 0)
+            loader->has_time_indexes = true;
         if (strcmp(listing->items[i].suffix, WEIR_SEGMENT_SUFFIX_LOG) != 0)
             continue;
         enum weir_status status =
@@ -351,7 +354,7 @@ static enum weir_status scan_segment(struct loader *loader, struct weir_segment 
 
 /* What a segment's time index file says of its end, before the scan writes it anew. */
 struct time_evidence {
-    bool is_there;
+    bool is_readable;
     struct weir_time_index_entry last;
 };
 
@@ -360,7 +363,7 @@ static void take_time_evidence(const struct weir_segment *segment, struct time_e
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_time_index times = {0};
     weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TIME_INDEX, path);
-    out->is_there = weir_time_index_read(segment->env, path, &times, NULL) == WEIR_OK;
+    out->is_readable = weir_time_index_read(segment->env, path, &times, NULL) == WEIR_OK;
     out->last = weir_time_index_last(&times);
     weir_time_index_done(&times);
 }
@@ -370,8 +373,9 @@ static void take_time_evidence(const struct weir_segment *segment, struct time_e
  * was appended first.
  *
  * Compaction leaves holes between segments too.  weir puts the recovery point above them on disk
- * before it makes them; Apache Kafka may die with both checkpoints still below.  But it syncs a
- * compacted segment with its indexes, so there the time index ends where the log does. */
+ * before it makes them.  Apache Kafka notes a round in the cleaner's checkpoint, but only at its
+ * end; if it died before, a segment that was compacted was synced with its time index, which then
+ * ends where the log does.  An empty segment tells nothing: it is far more often a loss. */
 static bool has_hole_behind(const struct loader *loader, size_t index, int64_t next_offset,
                             const struct time_evidence *evidence)
 {
@@ -383,11 +387,13 @@ static bool has_hole_behind(const struct loader *loader, size_t index, int64_t n
         return false;
     if (!loader->log->config.cleanup_compact)
         return true;
-    const struct weir_segment *segment = loader->segments[index];
-    bool ends_elsewhere = evidence->last.timestamp != segment->max_timestamp ||
+    struct weir_segment *segment = loader->segments[index];
+    bool ends_elsewhere = !evidence->is_readable ||
+                          evidence->last.timestamp != segment->max_timestamp ||
                           (evidence->last.timestamp >= 0 &&
                            segment->base_offset + evidence->last.relative_offset >= next_offset);
-    return evidence->is_there && ends_elsewhere;
+    /* Without any time index somebody has removed them, to have them made anew. */
+    return weir_segment_size(segment) == 0 || (loader->has_time_indexes && ends_elsewhere);
 }
 
 /* From the first count segments. */

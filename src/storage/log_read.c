@@ -132,9 +132,9 @@ struct aborted_list {
 };
 
 /* Entries of one segment that overlap.  *out_is_complete: a later segment can have none. */
-static enum weir_status collect_from_segment(struct weir_segment *segment, int64_t from, int64_t to,
-                                             struct aborted_list *list, bool *out_is_complete,
-                                             struct weir_detail *detail)
+static enum weir_status collect_from_segment(struct weir_segment *segment, int64_t end_offset,
+                                             int64_t from, int64_t to, struct aborted_list *list,
+                                             bool *out_is_complete, struct weir_detail *detail)
 {
     enum weir_status status = weir_segment_lock_indexes(segment, detail);
     if (status != WEIR_OK)
@@ -154,8 +154,9 @@ static enum weir_status collect_from_segment(struct weir_segment *segment, int64
         }
         *out_is_complete = txn->last_stable_offset >= to;
     }
-    /* What was open where the segment ends may have been aborted later; nothing else. */
-    *out_is_complete = *out_is_complete || segment->open_txn_at_end >= to;
+    /* When the range ends in this segment: what was open at its end may have been aborted later,
+     * nothing else. */
+    *out_is_complete = *out_is_complete || (end_offset >= to && segment->open_txn_at_end >= to);
     bool is_partial = segment->is_txn_index_partial && !*out_is_complete;
     weir_lock_release(&segment->lock);
     if (status == WEIR_OK && is_partial) {
@@ -176,7 +177,8 @@ static enum weir_status collect_aborted(struct weir_partition_log *log, const st
     for (size_t i = first_segment; i < view->count && status == WEIR_OK && !is_complete; i++) {
         status = weir_log_verify_txns(log, now, i, detail);
         if (status == WEIR_OK)
-            status = collect_from_segment(view->segments[i], from, to, list, &is_complete, detail);
+            status = collect_from_segment(view->segments[i], weir_log_segment_end(now, i), from, to,
+                                          list, &is_complete, detail);
     }
     if (status != WEIR_OK) {
         weir_free(list->items);

@@ -437,3 +437,25 @@ Test(clean, damaged_batch_stops_the_round_and_nothing_is_lost)
     cr_assert_eq(clean_append(&clean, "y=1"), 3);
     clean_world_done(&clean);
 }
+
+Test(clean, aborts_of_all_segments_in_a_range_are_found)
+{
+    struct clean_world clean;
+    struct weir_aborted_txn *aborted = NULL;
+    size_t count = 0;
+    clean_world_init(&clean);
+    clean_append(&clean, "a=1");
+    clean_roll(&clean);
+    clean_append_txn(&clean, 7, 0, "a=bad");
+    world_marker(&clean.world, 7, 0, false);
+    clean_roll(&clean);
+    clean_append(&clean, "x=1");
+    world_reopen_clean(&clean.world);
+    cr_assert_eq(weir_partition_log_aborted_txns(clean.world.log, 0, 3, &aborted, &count, NULL),
+                 WEIR_OK);
+    cr_assert_eq(count, 1);
+    weir_free(aborted);
+    clean_now(&clean);
+    clean_expect(&clean, "0-0{0:a=1} 1-1{} 2-2{ABORT} 3-3{3:x=1}");
+    clean_world_done(&clean);
+}

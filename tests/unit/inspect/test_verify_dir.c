@@ -207,3 +207,30 @@ Test(verify_dir, looking_changes_nothing)
     cr_expect_eq(before.count, after.count);
     cr_expect_eq(before.sum, after.sum);
 }
+
+/* Missing memory is said as a failure, or was not needed; never a fault of the directory. */
+Test(verify_dir, any_allocation_may_fail)
+{
+    struct weir_dump_options dump = {
+        .env = &world.env, .file_count = 1, .with_records = true, .write = good_write};
+    char path[512];
+    const char *file = path;
+    path_of(FIRST ".log", path);
+    dump.files = &file;
+    weir_buf_extend(&text, 1 << 20); /* so that good_write needs none */
+    bool is_done = false;
+    for (long n = 0; !is_done; n++) {
+        cr_assert_lt(n, 100000L);
+        weir_buf_clear(&text);
+        weir_memory_fail_after(n);
+        struct weir_verify_options options = {
+            .env = &world.env, .dir = world.dir, .write = good_write};
+        enum weir_inspect_result verified = weir_verify(&options);
+        weir_memory_fail_after(n);
+        enum weir_inspect_result dumped = weir_dump(&dump);
+        weir_memory_fail_after(-1);
+        cr_expect_neq(verified, WEIR_INSPECT_DAMAGED, "allocation %ld: %s", n, good_text());
+        is_done = verified == WEIR_INSPECT_SOUND && dumped == WEIR_INSPECT_SOUND &&
+                  strstr(good_text(), ": 0 faults\n") != NULL;
+    }
+}

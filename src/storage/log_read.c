@@ -322,6 +322,8 @@ enum weir_status weir_partition_log_read(struct weir_partition_log *log,
     } else if (options->offset < reader.upper_offset) {
         status = read_at(&reader, &read, detail);
     }
+    if (status == WEIR_CLOSED || status == WEIR_LIMIT)
+        status = WEIR_KAFKA_STORAGE_ERROR; /* deleted meanwhile, or no descriptor is free */
     weir_log_view_unref(reader.now.view);
     if (status == WEIR_CORRUPT)
         weir_log_tell_fault(log, detail);

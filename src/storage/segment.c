@@ -170,9 +170,15 @@ static enum weir_status load_indexes_locked(struct weir_segment *segment,
         weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TXN_INDEX, path);
         status = weir_txn_index_read(segment->env, path, &txns, detail);
     }
+    /* Whoever takes the names away says so before; what was read may be of other files by now. */
+    if (atomic_load(&segment->is_detached)) {
+        weir_detail_set(detail, "%s was deleted", path);
+        status = WEIR_CLOSED;
+    }
     if (status != WEIR_OK) {
         weir_offset_index_done(&offsets);
         weir_time_index_done(&times);
+        weir_txn_index_done(&txns);
         return status;
     }
     put_indexes(segment, offsets, times, txns);

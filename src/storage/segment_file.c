@@ -91,10 +91,13 @@ void weir_segment_unpin(struct weir_segment *segment)
 void weir_segment_detach(struct weir_segment *segment, bool keep_file)
 {
     struct weir_file *file;
-    /* The pin is never given back.  When it cannot be had, readers of an old view are told that the
-     * log is closed. */
-    if (keep_file && segment->cache != NULL && !atomic_load(&segment->is_detached))
-        (void)(weir_segment_pin(segment, &file, NULL) == WEIR_OK);
+    /* The pin is never given back, and the indexes stay.  Where that cannot be had, readers of an
+     * old view are told that the log is closed. */
+    if (keep_file && segment->cache != NULL && !atomic_load(&segment->is_detached)) {
+        weir_segment_set_sealed(segment, false);
+        (void)(weir_segment_load_indexes(segment, NULL) == WEIR_OK &&
+               weir_segment_pin(segment, &file, NULL) == WEIR_OK);
+    }
     atomic_store(&segment->is_detached, true);
 }
 

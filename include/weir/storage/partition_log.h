@@ -312,7 +312,8 @@ struct weir_log_read {
 
 /* OFFSET_OUT_OF_RANGE below the log start or above the log end offset (out->offsets is still set;
  * nothing to release).  Reads a few KB from the page cache, and may load a sealed segment's index
- * at its first use. */
+ * at its first use.  KAFKA_STORAGE_ERROR: the log was deleted meanwhile, or no descriptor is free.
+ */
 WEIR_MUST_CHECK enum weir_status
 weir_partition_log_read(struct weir_partition_log *log, const struct weir_log_read_options *options,
                         struct weir_log_read *out, struct weir_detail *detail);

@@ -123,8 +123,8 @@ WEIR_MUST_CHECK enum weir_status
 weir_segment_pin(struct weir_segment *segment, struct weir_file **out, struct weir_detail *detail);
 void weir_segment_unpin(struct weir_segment *segment);
 /* The file is about to lose its name: a reader that still has the segment must never open another
- * file that gets it.  keep_file: it stays open for such readers until the segment goes; otherwise
- * they get CLOSED. */
+ * file that gets it.  keep_file: it stays open, and the indexes in memory, for such readers until
+ * the segment goes; otherwise they get CLOSED. */
 void weir_segment_detach(struct weir_segment *segment, bool keep_file);
 /* The name stayed after all. */
 void weir_segment_attach(struct weir_segment *segment);

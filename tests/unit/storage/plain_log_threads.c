@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* One thread appends, one flushes, rolls and deletes, two read: every read is whole, in order and
- * below its limit.  A plain program, so that it runs under ThreadSanitizer. */
+ * below its limit; once more with a cache that keeps nothing open.  A plain program, so that it
+ * runs under ThreadSanitizer. */
 
 #include "weir/base/assert.h"
 #include "weir/base/memory.h"
@@ -121,18 +122,18 @@ static void *read_loop(void *context)
     return NULL;
 }
 
-int main(void)
+static void run(struct weir_segment_cache *cache)
 {
     char dir[] = "/tmp/weir-threads-XXXXXX";
     char log_dir[64];
     struct shared shared = {0};
     pthread_t threads[2 + READERS];
     struct weir_partition_log_options options = weir_partition_log_options_default();
-    if (mkdtemp(dir) == NULL)
-        return 1;
+    check(mkdtemp(dir) == NULL ? WEIR_IO_ERROR : WEIR_OK, "mkdtemp");
     (void)snprintf(log_dir, sizeof(log_dir), "%s/t-0", dir);
     options.env = weir_env_posix();
     options.dir = log_dir;
+    options.cache = cache;
     options.config.segment_bytes = 20000;
     options.config.index_interval_bytes = 300;
     options.config.retention_ms = -1;
@@ -148,5 +149,15 @@ int main(void)
     weir_partition_log_unref(shared.log);
     check(weir_dir_remove_all(weir_env_posix(), dir, NULL), "remove");
     (void)printf("%ld reads\n", atomic_load(&shared.reads));
+}
+
+int main(void)
+{
+    struct weir_segment_cache *cache = NULL;
+    run(NULL);
+    /* So small that files and indexes go while others are about to use them. */
+    check(weir_segment_cache_new(1, 1, &cache), "cache");
+    run(cache);
+    weir_segment_cache_free(cache);
     return 0;
 }

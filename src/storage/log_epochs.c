@@ -109,9 +109,13 @@ static enum weir_status check_entry(const struct epoch_check *check, size_t inde
     status = ask_before(check, start < check->end_offset ? start : check->end_offset, &before);
     if (status != WEIR_OK)
         return status == WEIR_NOT_FOUND || status == WEIR_CORRUPT ? WEIR_OK : status;
-    *out_is_wrong = !agrees(check, &before.batch) &&
-                    before.batch.partition_leader_epoch ==
-                        (has_here ? here.batch.partition_leader_epoch : entry->epoch);
+    /* The first epoch known begins behind batches that have one: a start of the log that went back
+     * with a power loss. */
+    bool is_missing = index == 0 && before.batch.partition_leader_epoch >= 0;
+    *out_is_wrong =
+        is_missing || (!agrees(check, &before.batch) &&
+                       before.batch.partition_leader_epoch ==
+                           (has_here ? here.batch.partition_leader_epoch : entry->epoch));
     return WEIR_OK;
 }
 

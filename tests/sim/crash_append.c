@@ -7,17 +7,20 @@
  *      the log then goes on: offsets, times and the producer's sequence numbers lead where they
  *      should, and a second failure during the repair changes nothing.
  *
- * usage: crash_append [SEED [ROUNDS]]     a failing round names its seed: crash_append SEED 1
+ * usage: crash_append [--full] [SEED [ROUNDS]]     a failing round names its seed: crash_append
+ * SEED 1
  */
 
 #include "check.h"
 #include "log_story.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define ROUNDS    3000
-#define STEPS_MAX 40
-#define CALLS_MAX 600
+#define ROUNDS      1500
+#define ROUNDS_FULL 10000
+#define STEPS_MAX   40
+#define CALLS_MAX   600
 
 /* What the machine dies in: any call that changes something, or none.  Opening goes on, for the
  * judge reads while the fault is set. */
@@ -65,6 +68,9 @@ static enum weir_status step(struct log_story *story, bool flushes)
     case 6:
         false_env_step_ms(story->world, (int64_t)log_story_random(story, 100000));
         return WEIR_OK;
+    case 7:
+        story->epoch += (int32_t)log_story_random(story, 3);
+        return WEIR_OK;
     default:
         return append(story, flushes);
     }
@@ -87,6 +93,8 @@ static void round_of(uint64_t seed)
     log_story_init(&story, seed);
     bool flushes = log_story_random(&story, 2) == 0;
     false_env_set_garbling(story.world, log_story_random(&story, 4) == 0);
+    if (log_story_random(&story, 4) == 0)
+        story.config.retention_bytes = 6000;
     uint64_t lives = 1 + log_story_random(&story, 3);
     for (uint64_t i = 0; i < lives; i++) {
         choose_end(&story);
@@ -105,8 +113,12 @@ static void round_of(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
-    uint64_t rounds = argc > 2 ? strtoull(argv[2], NULL, 10) : ROUNDS;
+    bool is_full = argc > 1 && strcmp(argv[1], "--full") == 0;
+    int first = is_full ? 2 : 1;
+    uint64_t seed = argc > first ? strtoull(argv[first], NULL, 10) : 1;
+    uint64_t rounds = argc > first + 1 ? strtoull(argv[first + 1], NULL, 10)
+                      : is_full        ? ROUNDS_FULL
+                                       : ROUNDS;
     for (uint64_t i = 0; i < rounds; i++) {
         /* Kept for the message that an abort leaves last. */
         (void)fprintf(stderr, "\rseed %llu ", (unsigned long long)(seed + i));

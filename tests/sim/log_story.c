@@ -295,7 +295,8 @@ enum weir_status log_story_append_with(struct log_story *story, int record_count
 {
     struct weir_buf bytes = {0};
     struct weir_checked_batch checked;
-    struct weir_log_append_options options = {.origin = WEIR_APPEND_CLIENT};
+    struct weir_log_append_options options = {.origin = WEIR_APPEND_CLIENT,
+                                              .leader_epoch = story->epoch};
     struct weir_log_append_result result;
     CHECK(record_count <= RECORDS_MAX && value_bytes <= VALUE_BYTES_MAX);
     int64_t base = weir_partition_log_end_offset(story->log);
@@ -309,7 +310,7 @@ enum weir_status log_story_append_with(struct log_story *story, int record_count
     weir_memory_fail_after(-1);
     weir_checked_batch_done(&checked);
     weir_buf_done(&bytes);
-    struct story_batch batch = {id, base, base + record_count - 1};
+    struct story_batch batch = {id, base, base + record_count - 1, story->epoch};
     if (status != WEIR_OK) {
         story->unsure = batch;
         return status;
@@ -395,6 +396,9 @@ enum weir_status log_story_retain(struct log_story *story)
     struct weir_log_retention_result result;
     enum weir_status status = weir_partition_log_retain(story->log, &result, &story->detail);
     weir_log_manager_reap(story->manager);
+    /* Whatever it came to, what is gone was meant to go. */
+    if (weir_partition_log_start_offset(story->log) > story->start_offset)
+        story->start_offset = weir_partition_log_start_offset(story->log);
     trace(story, "retain", status);
     return status;
 }
@@ -422,6 +426,19 @@ bool log_story_turn(struct log_story *story)
     weir_partition_log_unref(story->log);
     story->log = log;
     return has_run;
+}
+
+enum weir_status log_story_delete_topic(struct log_story *story)
+{
+    struct weir_topic_partition key = story_key();
+    enum weir_status status = weir_log_manager_delete(story->manager, &key, &story->detail);
+    weir_partition_log_unref(story->log);
+    story->log = NULL;
+    false_env_step_ms(story->world, story->config.file_delete_delay_ms + 1);
+    weir_log_manager_reap(story->manager);
+    weir_log_manager_checkpoint_recovery_points(story->manager);
+    trace(story, "delete topic", status);
+    return status;
 }
 
 void log_story_checkpoint(struct log_story *story)
@@ -519,8 +536,8 @@ static size_t read_all(struct log_story *story, struct story_batch **found)
                 weir_grow(*found, &capacity, count + 1, sizeof(struct story_batch));
             CHECK(grown != NULL);
             *found = grown;
-            grown[count++] =
-                (struct story_batch){judge_batch(&batch), batch.base_offset, batch.last_offset};
+            grown[count++] = (struct story_batch){judge_batch(&batch), batch.base_offset,
+                                                  batch.last_offset, batch.partition_leader_epoch};
             next = batch.last_offset + 1;
         }
         weir_buf_done(&bytes);
@@ -557,6 +574,10 @@ void log_story_verify(struct log_story *story, bool was_power_loss)
         CHECK(found[i].id == told->id && found[i].base_offset == told->base_offset,
               "at %lld is batch %llu, not %llu", (long long)told->base_offset,
               (unsigned long long)found[i].id, (unsigned long long)told->id);
+        int32_t epoch = weir_partition_log_epoch_for_offset(story->log, told->last_offset);
+        CHECK(found[i].epoch == told->epoch && epoch == told->epoch,
+              "the batch at %lld is of epoch %d and has %d, the log says %d",
+              (long long)told->base_offset, told->epoch, found[i].epoch, epoch);
     }
     if (first + count < required)
         show(story);

@@ -22,6 +22,7 @@ struct story_batch {
     uint64_t id; /* makes its content; 0 is none */
     int64_t base_offset;
     int64_t last_offset;
+    int32_t epoch;
 };
 
 struct log_story {
@@ -43,6 +44,7 @@ struct log_story {
     size_t flushed_count;      /* survive power loss */
     struct story_batch unsure; /* an append that failed; may have come through */
     uint64_t next_id;
+    int32_t epoch;          /* of the batches to come; never falls */
     bool is_closed_cleanly; /* the next start must find nothing to repair */
 };
 
@@ -67,6 +69,9 @@ enum weir_status log_story_move(struct log_story *story, bool back);
 /* One step of the move; false when there is none. */
 bool log_story_turn(struct log_story *story);
 void log_story_checkpoint(struct log_story *story);
+/* The topic goes, and its files when their delay has passed.  The story has no log afterwards; what
+ * the next open finds must be nothing, or, when this failed, perhaps all that was there. */
+enum weir_status log_story_delete_topic(struct log_story *story);
 /* The clean stop. */
 enum weir_status log_story_close(struct log_story *story);
 /* The objects go as they go when a process dies; then the disk suffers the loss. */

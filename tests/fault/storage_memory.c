@@ -72,6 +72,40 @@ static enum weir_status retain(struct log_story *story, long n)
     return log_story_retain(story);
 }
 
+static enum weir_status delete_records(struct log_story *story, long n)
+{
+    weir_memory_fail_after(n);
+    return log_story_delete_before(story, 4);
+}
+
+/* They tell nobody but the log; what counts is what the next start finds. */
+static enum weir_status write_checkpoints(struct log_story *story, long n)
+{
+    struct weir_log_dir_info info;
+    weir_memory_fail_after(n);
+    log_story_checkpoint(story);
+    weir_log_manager_dir(story->manager, 0, &info);
+    return info.is_offline ? WEIR_KAFKA_STORAGE_ERROR : WEIR_OK;
+}
+
+static enum weir_status write_small_files(struct log_story *story, long n)
+{
+    story->epoch++;
+    weir_memory_fail_after(n);
+    return weir_partition_log_write_small_files(story->log, &story->detail);
+}
+
+static enum weir_status find_aborted(struct log_story *story, long n)
+{
+    struct weir_aborted_txn *found = NULL;
+    size_t count = 0;
+    weir_memory_fail_after(n);
+    enum weir_status status =
+        weir_partition_log_aborted_txns(story->log, 0, 100, &found, &count, &story->detail);
+    weir_free(found);
+    return status;
+}
+
 static enum weir_status close_log(struct log_story *story, long n)
 {
     weir_memory_fail_after(n);
@@ -92,6 +126,10 @@ static const struct {
     {"roll", roll, false},
     {"truncate", truncate_log, false},
     {"retain", retain, false},
+    {"delete records", delete_records, false},
+    {"checkpoints", write_checkpoints, false},
+    {"small files", write_small_files, false},
+    {"find aborted", find_aborted, false},
     {"close", close_log, false},
 };
 

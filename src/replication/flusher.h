@@ -24,5 +24,6 @@ WEIR_MUST_CHECK enum weir_status
 weir_flusher_new(struct weir_task_pool *pool, unsigned concurrent_max, struct weir_flusher **out);
 /* When the pool is gone: then all jobs have run.  NULL is allowed. */
 void weir_flusher_free(struct weir_flusher *flusher);
-/* The job is not under way. */
+/* The job is not waiting.  While it runs it may submit itself again, and is then no longer its own.
+ */
 void weir_flusher_submit(struct weir_flusher *flusher, struct weir_flush_job *job);

@@ -500,22 +500,23 @@ static enum weir_status flush_all(struct weir_partition_log *log, struct weir_de
     return weir_partition_log_flush(log, true, detail);
 }
 
-/* One sync after another as long as appends ask for it; all that wait are told after each. */
+/* One flush for all that wait, who are told.  When appends have asked for another meanwhile, it
+ * stands in line again behind the other partitions. */
 static void run_flush(struct weir_flush_job *job)
 {
     struct weir_partition *partition = WEIR_CONTAINER_OF(job, struct weir_partition, flush_job);
-    bool again;
-    do {
-        enum weir_status status = with_log(partition, flush_all, NULL);
-        weir_lock_take(&partition->lock);
-        partition->flush_status = status;
-        advance_high_watermark(partition);
-        again = status == WEIR_OK && weir_partition_log_awaits_flush(partition->log);
-        partition->is_flush_scheduled = again;
-        wake_all(partition);
-        weir_lock_release(&partition->lock);
-    } while (again);
-    weir_partition_unref(partition);
+    enum weir_status status = with_log(partition, flush_all, NULL);
+    weir_lock_take(&partition->lock);
+    partition->flush_status = status;
+    advance_high_watermark(partition);
+    bool again = status == WEIR_OK && weir_partition_log_awaits_flush(partition->log);
+    partition->is_flush_scheduled = again;
+    wake_all(partition);
+    if (again) /* with the reference it has */
+        weir_flusher_submit(partition->world->flusher, &partition->flush_job);
+    weir_lock_release(&partition->lock);
+    if (!again)
+        weir_partition_unref(partition);
 }
 
 enum weir_status weir_partition_sync_status(struct weir_partition *partition, int64_t last_offset)

@@ -26,7 +26,7 @@ def children(pid):
 
 def start(weir, directory, port):
     words = [weir, 'serve', '--override', 'log.dirs=%s/data' % directory, '--override', 'log.flush.interval.messages=1',
-             '--override', 'listeners=PLAINTEXT://127.0.0.1:%d' % port, '--override', 'weir.log.level=error']
+             '--override', 'listeners=PLAINTEXT://127.0.0.1:%s' % port, '--override', 'weir.log.level=error']
     if shutil.which('strace'):
         words = ['strace', '-f', '--seccomp-bpf', '-c', '-e', 'trace=fdatasync', '-o', directory + '/calls'] + words
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

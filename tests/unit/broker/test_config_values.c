@@ -122,7 +122,8 @@ Test(config_values, weirs_own_keys_are_read_and_checked)
 {
     struct loaded loaded = accept_text(
         A "weir.cluster.id=abc\nweir.port.file=/p\nweir.log.level=warn\nweir.task.threads=2\n"
-          "weir.log.dir.free.percent.min=0\n"
+          "weir.log.dir.free.percent.min=0\nweir.open.segment.files.max=77\n"
+          "weir.segment.index.cache.bytes=4096\nnum.recovery.threads.per.data.dir=5\n"
           "weir.queued.max.response.bytes=1048576\n");
     cr_expect_str_eq(loaded.config->cluster_id, "abc");
     cr_expect_str_eq(loaded.config->port_file, "/p");
@@ -130,7 +131,12 @@ Test(config_values, weirs_own_keys_are_read_and_checked)
     cr_expect_eq(loaded.config->task_threads, 2);
     cr_expect_eq(loaded.config->log_dir_free_percent_min, 0);
     cr_expect_eq(loaded.config->queued_response_bytes_max, 1048576);
+    cr_expect_eq(loaded.config->open_segment_files_max, 77);
+    cr_expect_eq(loaded.config->segment_index_cache_bytes, 4096);
+    cr_expect_eq(loaded.config->recovery_threads_per_data_dir, 5);
     unload(&loaded);
+    refuse_text(A "weir.open.segment.files.max=-1\n", "weir.open.segment.files.max");
+    refuse_text(A "weir.segment.index.cache.bytes=0\n", "weir.segment.index.cache.bytes");
     refuse_text(A "weir.log.level=loud\n", "weir.log.level");
     refuse_text(A "weir.task.threads=0\n", "weir.task.threads");
 }

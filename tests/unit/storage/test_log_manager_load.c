@@ -4,6 +4,8 @@
 
 #include "log_world.h"
 
+#include "weir/runtime/task_pool.h"
+
 #include <pthread.h>
 #include <time.h>
 
@@ -230,4 +232,42 @@ Test(log_manager_load, a_directory_loads_with_as_many_threads_as_it_was_given)
 Test(log_manager_load, directories_load_at_the_same_time)
 {
     check_threads(2, 2);
+}
+
+struct create_task {
+    struct weir_task task;
+    int32_t partition;
+};
+
+static void run_create(struct weir_task *base)
+{
+    struct create_task *task = (struct create_task *)base;
+    struct weir_topic_partition key;
+    struct weir_partition_log *log = NULL;
+    cr_assert_eq(weir_topic_partition_make(WEIR_SLICE("topic"), task->partition, &key), WEIR_OK);
+    cr_assert_eq(weir_log_manager_create(manager, &key, weir_uuid_small(101), NULL, &log, NULL),
+                 WEIR_OK);
+    weir_partition_log_unref(log);
+}
+
+Test(log_manager_load, logs_created_at_the_same_time_are_spread_evenly)
+{
+    struct create_task tasks[40];
+    struct weir_task_pool *pool = NULL;
+    int counts[2] = {0, 0};
+    open_manager(2, 1);
+    (void)load(NULL);
+    cr_assert_eq(weir_task_pool_new(weir_env_posix(), 8, &pool, NULL), WEIR_OK);
+    for (int32_t i = 0; i < 40; i++) {
+        tasks[i] = (struct create_task){.task = {.run = run_create}, .partition = i};
+        weir_task_pool_submit(pool, &tasks[i].task);
+    }
+    weir_task_pool_free(pool);
+    for (int32_t i = 0; i < 40; i++) {
+        struct weir_topic_partition key;
+        cr_assert_eq(weir_topic_partition_make(WEIR_SLICE("topic"), i, &key), WEIR_OK);
+        counts[weir_log_manager_dir_of(manager, &key)]++;
+    }
+    cr_assert_eq(counts[0], 20);
+    cr_assert_eq(counts[1], 20);
 }

@@ -58,15 +58,33 @@ void weir_log_note_discarded(struct weir_partition_log *log, const struct weir_s
 
 /* --- Retention. --- */
 
-/* For segments without timestamps the time of the last write stands in. */
-static int64_t largest_timestamp(struct weir_partition_log *log, const struct weir_segment *segment)
+static int64_t modified_ms(struct weir_partition_log *log, const struct weir_segment *segment)
 {
     struct weir_file_info info;
     char path[WEIR_SEGMENT_PATH_BYTES];
-    if (segment->max_timestamp >= 0)
-        return segment->max_timestamp;
     weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_LOG, path);
     return weir_path_info(log->env, path, &info, NULL) == WEIR_OK ? info.modified_ms : INT64_MAX;
+}
+
+/* For segments without timestamps, or with some that cannot be read, the time of the last write
+ * stands in. */
+static int64_t largest_timestamp(struct weir_partition_log *log, struct weir_segment *segment)
+{
+    int64_t known_ms = segment->max_timestamp;
+    if (known_ms >= 0 && !weir_segment_has_damage(segment))
+        return known_ms;
+    int64_t written_ms = modified_ms(log, segment);
+    return written_ms > known_ms ? written_ms : known_ms;
+}
+
+/* An index that lost its last entries makes a segment older than it is, so what it says is
+ * verified before anything goes. */
+static bool is_older_than(struct weir_partition_log *log, struct weir_segment *segment,
+                          int64_t least_ms)
+{
+    return largest_timestamp(log, segment) < least_ms &&
+           weir_log_verify_times(log, segment, weir_segment_size(segment), NULL) == WEIR_OK &&
+           largest_timestamp(log, segment) < least_ms;
 }
 
 /* What retention looks at, taken under the lock; SEALED keeps it true where it matters. */
@@ -112,7 +130,7 @@ static size_t count_expired(struct weir_partition_log *log, const struct retenti
         bool is_before_start = !is_active && end_offset <= offsets->log_start_offset;
         bool is_too_much = config->cleanup_delete && excess >= size;
         bool is_too_old = config->cleanup_delete && config->retention_ms >= 0 &&
-                          now_ms - largest_timestamp(log, segment) > config->retention_ms;
+                          is_older_than(log, segment, now_ms - config->retention_ms);
         if (!is_before_start && !is_too_much && !is_too_old)
             break;
         excess -= size;

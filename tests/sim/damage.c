@@ -266,6 +266,21 @@ static void check_producers(struct damage_world *world, int64_t end)
     weir_free(producers);
 }
 
+/* No record is older than retention.ms, whatever a time index says. */
+static void check_retention(struct damage_world *world)
+{
+    struct weir_log_retention_result result;
+    struct weir_detail detail = {{0}};
+    int64_t start = weir_partition_log_start_offset(world->log);
+    world->config.retention_ms = damage_world_age_ms(world);
+    world->config.cleanup_delete = true;
+    weir_partition_log_set_config(world->log, &world->config);
+    CHECK_OK(weir_partition_log_retain(world->log, &result, &detail), detail);
+    CHECK(weir_partition_log_start_offset(world->log) == start,
+          "records from %lld to %lld were deleted as too old", (long long)start,
+          (long long)weir_partition_log_start_offset(world->log));
+}
+
 /* False when the partition is not served at all. */
 static bool judge(struct damage_world *world, const char *why_unknowable, struct tally *tally)
 {
@@ -321,8 +336,11 @@ static void round_of(uint64_t seed, bool is_told, struct tally *tally)
     damage_world_apply(&world, &damage);
     world.is_printing = is_told;
     damage_world_open(&world);
-    if (judge(&world, unknowable(&world, &damage), tally))
+    if (judge(&world, unknowable(&world, &damage), tally)) {
+        if (!damage.is_log)
+            check_retention(&world);
         damage_world_append(&world);
+    }
     damage_world_stop(&world, true);
     damage_world_open(&world);
     damage_world_done(&world);

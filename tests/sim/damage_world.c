@@ -572,6 +572,30 @@ int64_t damage_world_open_txn(const struct damage_world *world, int64_t producer
     return open;
 }
 
+int64_t damage_world_age_ms(struct damage_world *world)
+{
+    struct weir_segment_info *segments = NULL;
+    size_t count = 0;
+    int64_t now_ms = world->now_ms + 1000;
+    int64_t least_ms = now_ms;
+    CHECK(weir_partition_log_segments(world->log, &segments, &count) == WEIR_OK);
+    for (size_t i = 0; i < count; i++) {
+        int64_t greatest_ms = -1;
+        for (size_t k = 0; k < world->record_count; k++) {
+            const struct truth_record *record = &world->records[k];
+            bool is_here = record->offset >= segments[i].base_offset &&
+                           (i + 1 == count || record->offset < segments[i + 1].base_offset);
+            if (is_here && record->timestamp > greatest_ms)
+                greatest_ms = record->timestamp;
+        }
+        if (greatest_ms >= 0 && greatest_ms < least_ms)
+            least_ms = greatest_ms;
+    }
+    weir_free(segments);
+    false_env_set_wall_ms(world->world, now_ms);
+    return now_ms - least_ms;
+}
+
 bool damage_world_is_segment_gone(const struct damage_world *world, const struct truth_batch *batch)
 {
     struct weir_segment_info *segments = NULL;

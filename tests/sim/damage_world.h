@@ -101,6 +101,8 @@ const struct truth_txn *damage_world_aborted(const struct damage_world *world,
                                              const struct truth_batch *batch);
 /* Where the producer's transaction began that is open at the offset, or -1. */
 int64_t damage_world_open_txn(const struct damage_world *world, int64_t producer_id, int64_t end);
+/* Sets the clock to soon after the last record; no segment's last time is longer ago than this. */
+int64_t damage_world_age_ms(struct damage_world *world);
 /* Whether the segment that the batch was in ends before it now. */
 bool damage_world_is_segment_gone(const struct damage_world *world,
                                   const struct truth_batch *batch);

@@ -101,6 +101,7 @@ struct weir_partition_log {
     /* The high watermark stays at or below it until the flush that is due has ended, so nobody sees
      * what flush.messages promises to be durable and is not; WEIR_LOG_NO_HOLD: no flush is due. */
     int64_t hold_offset;
+    bool has_no_snapshots;   /* while it is loaded: the listing says so, none need be looked for */
     int64_t snapshot_offset; /* of the newest producer snapshot; -1: none */
     bool snapshot_is_unsynced;
     /* Counts changes of names in the directory; so many of them were synced.  Not counted are
@@ -217,8 +218,8 @@ enum weir_status weir_log_verify_txns(struct weir_partition_log *log, const stru
 enum weir_status weir_log_verify_times(struct weir_partition_log *log, struct weir_segment *segment,
                                        uint64_t size_bytes, struct weir_detail *detail);
 
-/* log_epochs.c: whether the leader epochs contradict the batches at their beginnings.  Loading only,
- * when nobody else has the log. */
+/* log_epochs.c: whether the leader epochs contradict the batches at their beginnings.  Loading
+ * only, when nobody else has the log. */
 enum weir_status weir_log_check_epochs(const struct weir_epoch_cache *epochs,
                                        struct weir_segment *const *segments, size_t count,
                                        int64_t log_start, int64_t end_offset, bool *out_are_wrong);

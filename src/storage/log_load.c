@@ -721,6 +721,15 @@ static enum weir_status finish(struct loader *loader, int64_t end_offset,
     return status;
 }
 
+static bool has_snapshot(const struct log_dir_listing *listing)
+{
+    for (size_t i = 0; i < listing->count; i++) {
+        if (strcmp(listing->items[i].suffix, WEIR_SEGMENT_SUFFIX_SNAPSHOT) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum weir_status weir_log_load(struct weir_partition_log *log,
                                const struct weir_partition_log_options *options,
                                struct weir_partition_log_recovery *recovery,
@@ -737,6 +746,7 @@ enum weir_status weir_log_load(struct weir_partition_log *log,
     enum weir_status status = loader.buffer == NULL ? WEIR_NO_MEMORY : WEIR_OK;
     if (status == WEIR_OK)
         status = weir_log_dir_tidy(log->env, log->dir, &listing, recovery, detail);
+    log->has_no_snapshots = status == WEIR_OK && !has_snapshot(&listing);
     if (status == WEIR_OK)
         status = read_epochs(&loader, detail);
     if (status == WEIR_OK)
@@ -748,6 +758,7 @@ enum weir_status weir_log_load(struct weir_partition_log *log,
         status = load_segments(&loader, &end_offset, detail);
     if (status == WEIR_OK)
         status = finish(&loader, end_offset, detail);
+    log->has_no_snapshots = false;
     for (size_t i = 0; i < loader.count; i++)
         weir_segment_unref(loader.segments[i]);
     weir_free(loader.segments);

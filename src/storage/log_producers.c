@@ -80,10 +80,12 @@ static enum weir_status load_newest(struct weir_partition_log *log, int64_t up_t
                                     struct weir_detail *detail)
 {
     struct log_dir_listing listing;
+    *out_offset = -1;
+    if (log->has_no_snapshots)
+        return WEIR_OK;
     enum weir_status status = weir_log_dir_list(log->env, log->dir, &listing, detail);
     if (status != WEIR_OK)
         return status;
-    *out_offset = -1;
     int64_t now_ms = weir_env_wall_ms(log->env);
     for (size_t i = listing.count; i > 0 && *out_offset < 0; i--) {
         const struct log_dir_entry *entry = &listing.items[i - 1];
@@ -174,6 +176,7 @@ enum weir_status weir_log_write_snapshot(struct weir_partition_log *log, int64_t
     if (log->snapshot_offset == offset && !(sync && log->snapshot_is_unsynced))
         return WEIR_OK;
     weir_offset_file_path(log->dir, offset, WEIR_SEGMENT_SUFFIX_SNAPSHOT, path);
+    log->has_no_snapshots = false;
     enum weir_status status =
         weir_producer_state_write(log->env, path, log->producers, sync, detail);
     log->names_changed++;
@@ -198,6 +201,8 @@ enum weir_status weir_log_tidy_snapshots(struct weir_partition_log *log, int64_t
                                          struct weir_detail *detail)
 {
     struct log_dir_listing listing;
+    if (log->has_no_snapshots)
+        return WEIR_OK;
     enum weir_status status = weir_log_dir_list(log->env, log->dir, &listing, detail);
     if (status != WEIR_OK)
         return status;

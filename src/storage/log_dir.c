@@ -280,14 +280,35 @@ static enum weir_status remove_orphans(struct weir_env *env, const char *dir,
     return WEIR_OK;
 }
 
+static enum weir_status copy_leftovers(const struct log_dir_listing *listing,
+                                       struct log_dir_listing *out)
+{
+    for (size_t i = 0; i < listing->count; i++) {
+        const struct log_dir_entry *entry = &listing->items[i];
+        if (!ends_with(entry->suffix, ".deleted") && !ends_with(entry->suffix, ".cleaned") &&
+            !ends_with(entry->suffix, ".swap"))
+            continue;
+        struct log_dir_entry *items =
+            weir_grow(out->items, &out->capacity, out->count + 1, sizeof(out->items[0]));
+        if (items == NULL)
+            return WEIR_NO_MEMORY;
+        out->items = items;
+        items[out->count++] = *entry;
+    }
+    return WEIR_OK;
+}
+
 enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir,
                                    struct log_dir_listing *out,
+                                   struct log_dir_listing *out_leftovers,
                                    struct weir_partition_log_recovery *recovery,
                                    struct weir_detail *detail)
 {
     struct log_dir_listing listing = {0};
     int32_t *leftovers = &recovery->leftover_files;
     enum weir_status status = weir_log_dir_list(env, dir, &listing, detail);
+    if (status == WEIR_OK)
+        status = copy_leftovers(&listing, out_leftovers);
     if (status == WEIR_OK)
         status = remove_unfinished(env, dir, &listing, leftovers, detail);
     if (status == WEIR_OK && *leftovers > 0)

@@ -169,10 +169,11 @@ struct log_dir_listing {
     size_t capacity;
 };
 void weir_log_dir_listing_done(struct log_dir_listing *listing);
-/* Finishes what an interrupted compaction or deletion left and counts it, then lists files named by
- * an offset. */
+/* Finishes what an interrupted compaction or deletion left, lists it as it was found and counts it,
+ * then lists files named by an offset. */
 enum weir_status weir_log_dir_tidy(struct weir_env *env, const char *dir,
                                    struct log_dir_listing *out,
+                                   struct log_dir_listing *out_leftovers,
                                    struct weir_partition_log_recovery *recovery,
                                    struct weir_detail *detail);
 enum weir_status weir_log_dir_list(struct weir_env *env, const char *dir,

@@ -30,7 +30,7 @@ struct loader {
     uint8_t *buffer;
     int64_t producers_at; /* the producer state holds everything below this offset; -1: nothing */
     bool rebuild_epochs;
-    bool has_time_indexes;             /* any segment */
+    struct log_dir_listing leftovers;  /* of a deletion or a compaction, as they were found */
     struct weir_epoch_entry new_epoch; /* seen in one batch, to be confirmed; epoch -1: none */
 };
 
@@ -54,8 +54,6 @@ static enum weir_status open_segments(struct loader *loader, const struct log_di
     if (loader->segments == NULL || loader->needs_scan == NULL)
         return WEIR_NO_MEMORY;
     for (size_t i = 0; i < listing->count; i++) {
-        if (strcmp(listing->items[i].suffix, WEIR_SEGMENT_SUFFIX_TIME_INDEX) == 0)
-            loader->has_time_indexes = true;
         if (strcmp(listing->items[i].suffix, WEIR_SEGMENT_SUFFIX_LOG) != 0)
             continue;
         enum weir_status status =
@@ -352,20 +350,15 @@ static enum weir_status scan_segment(struct loader *loader, struct weir_segment 
     }
 }
 
-/* What a segment's time index file says of its end, before the scan writes it anew. */
-struct time_evidence {
-    bool is_readable;
-    struct weir_time_index_entry last;
-};
-
-static void take_time_evidence(const struct weir_segment *segment, struct time_evidence *out)
+/* Whether a deletion or a compaction left files of this range before this start. */
+static bool has_leftover_in(const struct loader *loader, int64_t from, int64_t to)
 {
-    char path[WEIR_SEGMENT_PATH_BYTES];
-    struct weir_time_index times = {0};
-    weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TIME_INDEX, path);
-    out->is_readable = weir_time_index_read(segment->env, path, &times, NULL) == WEIR_OK;
-    out->last = weir_time_index_last(&times);
-    weir_time_index_done(&times);
+    for (size_t i = 0; i < loader->leftovers.count; i++) {
+        const struct log_dir_entry *entry = &loader->leftovers.items[i];
+        if (entry->offset >= from && entry->offset < to)
+            return true;
+    }
+    return false;
 }
 
 /* Power loss takes what was not synced in any order: a later segment may be there whole while the
@@ -373,11 +366,10 @@ static void take_time_evidence(const struct weir_segment *segment, struct time_e
  * was appended first.
  *
  * Compaction leaves holes between segments too.  weir puts the recovery point above them on disk
- * before it makes them.  Apache Kafka notes a round in the cleaner's checkpoint, but only at its
- * end; if it died before, a segment that was compacted was synced with its time index, which then
- * ends where the log does.  An empty segment tells nothing: it is far more often a loss. */
-static bool has_hole_behind(const struct loader *loader, size_t index, int64_t next_offset,
-                            const struct time_evidence *evidence)
+ * before it makes them.  Apache Kafka does so some time later, and notes a round in the cleaner's
+ * checkpoint at its end: if it died before, the files it had replaced (.deleted for a minute), or
+ * the new ones, lie in the directory. */
+static bool has_hole_behind(struct loader *loader, size_t index, int64_t next_offset)
 {
     if (index + 1 >= loader->count || loader->options->was_clean)
         return false;
@@ -385,15 +377,14 @@ static bool has_hole_behind(const struct loader *loader, size_t index, int64_t n
     if (next_base <= loader->options->recovery_point || next_base <= loader->options->cleaned_to ||
         next_base <= next_offset)
         return false;
-    if (!loader->log->config.cleanup_compact)
-        return true;
-    struct weir_segment *segment = loader->segments[index];
-    bool ends_elsewhere = !evidence->is_readable ||
-                          evidence->last.timestamp != segment->max_timestamp ||
-                          (evidence->last.timestamp >= 0 &&
-                           segment->base_offset + evidence->last.relative_offset >= next_offset);
-    /* Without any time index somebody has removed them, to have them made anew. */
-    return weir_segment_size(segment) == 0 || (loader->has_time_indexes && ends_elsewhere);
+    /* With both checkpoints lost every hole there ever was would look like a loss. */
+    bool are_both_unknown = loader->options->recovery_point <= 0 && loader->options->cleaned_to < 0;
+    if (loader->log->config.cleanup_compact && are_both_unknown)
+        return false;
+    bool is_compacted = loader->log->config.cleanup_compact &&
+                        has_leftover_in(loader, loader->segments[index]->base_offset, next_base);
+    loader->recovery->has_kept_hole = loader->recovery->has_kept_hole || is_compacted;
+    return !is_compacted;
 }
 
 /* From the first count segments. */
@@ -430,8 +421,6 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
         return status;
     uint64_t size = weir_segment_size(segment);
     uint64_t cut_at = 0;
-    struct time_evidence evidence;
-    take_time_evidence(segment, &evidence);
     status = scan_segment(loader, segment, size, &cut_at, &why, detail);
     if (status != WEIR_OK)
         return status;
@@ -456,7 +445,7 @@ static enum weir_status recover_segment(struct loader *loader, size_t index,
         if (status == WEIR_OK)
             status = weir_segment_sync(segment, true, detail);
     }
-    if (status == WEIR_OK && has_hole_behind(loader, index, loader->producers_at, &evidence)) {
+    if (status == WEIR_OK && has_hole_behind(loader, index, loader->producers_at)) {
         weir_detail_set(
             &why, "%s.log ends at offset %" PRId64 ", the next segment begins at %" PRId64,
             segment->path, loader->producers_at, loader->segments[index + 1]->base_offset);
@@ -745,7 +734,8 @@ enum weir_status weir_log_load(struct weir_partition_log *log,
     loader.buffer = weir_malloc(SCAN_BYTES);
     enum weir_status status = loader.buffer == NULL ? WEIR_NO_MEMORY : WEIR_OK;
     if (status == WEIR_OK)
-        status = weir_log_dir_tidy(log->env, log->dir, &listing, recovery, detail);
+        status =
+            weir_log_dir_tidy(log->env, log->dir, &listing, &loader.leftovers, recovery, detail);
     log->has_no_snapshots = status == WEIR_OK && !has_snapshot(&listing);
     if (status == WEIR_OK)
         status = read_epochs(&loader, detail);
@@ -764,6 +754,7 @@ enum weir_status weir_log_load(struct weir_partition_log *log,
     weir_free(loader.segments);
     weir_free(loader.needs_scan);
     weir_free(loader.buffer);
+    weir_log_dir_listing_done(&loader.leftovers);
     weir_log_dir_listing_done(&listing);
     return status;
 }

@@ -21,6 +21,7 @@ struct load {
     atomic_size_t partitions;
     atomic_size_t recovered;
     atomic_size_t strays;
+    atomic_bool has_kept_hole; /* see struct weir_partition_log_recovery */
     _Atomic uint64_t scanned_bytes;
     _Atomic uint64_t cut_bytes;
 
@@ -197,7 +198,11 @@ static enum weir_status open_partition(struct load_task *task, struct weir_detai
     if (status != WEIR_OK)
         return status;
     tell_recovery(task, log, &recovery);
-    if (!weir_uuid_is_zero(task->restored_id))
+    if (recovery.has_kept_hole) {
+        atomic_store_explicit(&dir->load->has_kept_hole, true, memory_order_relaxed);
+        status = weir_partition_log_flush(log, false, detail);
+    }
+    if (status == WEIR_OK && !weir_uuid_is_zero(task->restored_id))
         status = restore_metadata(task, log, detail);
     if (status == WEIR_OK)
         status = task->is_future ? WEIR_EXISTS
@@ -409,6 +414,8 @@ enum weir_status weir_log_manager_load(struct weir_log_manager *manager,
     weir_free(dirs);
     if (status != WEIR_OK)
         return status;
+    if (atomic_load_explicit(&load.has_kept_hole, memory_order_relaxed))
+        weir_log_manager_checkpoint_recovery_points(manager);
     *out = (struct weir_log_manager_load_result){
         .partition_count = load.partitions,
         .recovered_count = load.recovered,

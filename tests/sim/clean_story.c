@@ -20,6 +20,19 @@ uint64_t clean_story_random(struct clean_story *story, uint64_t below)
     return (z ^ (z >> 31)) % below;
 }
 
+/* A log whose recovery point has passed a segment: while it is 0 and nothing was compacted, which
+ * is also what is known without checkpoints, a hole in a compacted log is not taken for a loss. */
+static void begin(struct clean_story *story)
+{
+    CHECK_OK(clean_story_open(story), story->detail);
+    CHECK_OK(clean_story_append(story), story->detail);
+    CHECK_OK(clean_story_roll(story), story->detail);
+    CHECK_OK(clean_story_append(story), story->detail);
+    CHECK_OK(clean_story_flush(story), story->detail);
+    CHECK_OK(clean_story_close(story), story->detail);
+    clean_story_crash(story, FALSE_LOSS_PROCESS);
+}
+
 void clean_story_init(struct clean_story *story, uint64_t seed)
 {
     *story = (struct clean_story){.seed = seed};
@@ -35,6 +48,7 @@ void clean_story_init(struct clean_story *story, uint64_t seed)
     story->config.delete_retention_ms = 5000;
     story->config.min_cleanable_dirty_ratio = 0.1;
     story->config.producer_id_expiration_ms = INT64_MAX / 2;
+    begin(story);
 }
 
 static void drop(struct clean_story *story)
@@ -170,9 +184,6 @@ enum weir_status clean_story_append(struct clean_story *story)
     struct weir_buf bytes = {0};
     struct weir_checked_batch checked;
     size_t before = story->count;
-    /* In a compacted log the time index tells a lost end from a compacted one (log_load.c), which
-     * it cannot when the last batches have one time. */
-    false_env_step_ms(story->world, 1);
     int producer = (int)clean_story_random(story, CLEAN_PRODUCERS + 2) - 2;
     bool is_txn = producer >= 0 && (story->is_open[producer] || clean_story_random(story, 3) == 0);
     int records = 1 + (int)clean_story_random(story, 4);
@@ -227,7 +238,6 @@ enum weir_status clean_story_end_txn(struct clean_story *story, int producer, bo
     struct weir_log_append_options options = {.origin = WEIR_APPEND_COORDINATOR};
     struct weir_log_append_result result;
     size_t before = story->count;
-    false_env_step_ms(story->world, 1);
     tell(story, (struct clean_record){.what = is_commit ? CLEAN_COMMIT : CLEAN_ABORT,
                                       .key = -1,
                                       .producer = producer});

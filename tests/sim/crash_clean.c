@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-enum { ROUNDS = 1500, STEPS_MAX = 70, CALLS_MAX = 500 };
+enum { ROUNDS = 800, STEPS_MAX = 70, CALLS_MAX = 500 };
 
 static uint64_t round_of(uint64_t seed)
 {

@@ -97,6 +97,9 @@ struct weir_partition_log_recovery {
     int32_t dropped_segments; /* segments behind the damage */
     int32_t rebuilt_indexes;
     int32_t leftover_files;   /* of an interrupted deletion or compaction, removed or renamed */
+    /* A hole between segments was taken for a compaction's only because of such files: they are
+     * gone now, so the recovery point has to pass it on disk. */
+    bool has_kept_hole;
     bool finished_compaction; /* its output took the place of its input */
     struct weir_detail
         note; /* why the tail was cut or an index rebuilt; empty when nothing happened */

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one broker said (Tell.java) beside what the other one says about the same directory."""
+import re
+
 from harness.cases import check, short
 
 # An open transaction with a short timeout: Apache Kafka ends it when it is time, also between two questions.
@@ -112,3 +114,19 @@ def first_difference(text, other):
 def equal(old, new, is_rebuilt=False):
     result = Comparison(old, new, is_rebuilt)
     check(not result.why, lambda: '%d of %d differ: %s' % (len(result.why), result.count, short(' | '.join(result.why[:12]), 2500)))
+
+
+def missed_changes(said, compacted):
+    """The kinds of facts of which one, with its first digit changed or left out, would pass for what was said."""
+    missed, tried = [], set()
+    for (what, place), text in sorted(said.items()):
+        if what in tried or topic_of(place) in INTERNAL + (MORTAL,) + compacted or MORTAL in place or not re.search(r'\d', text):
+            continue
+        tried.add(what)
+        changed = re.sub(r'\d', lambda found: str((int(found.group(0)) + 1) % 10), text, count=1)
+        without = {key: value for key, value in said.items() if key != (what, place)}
+        if not Comparison(said, said | {(what, place): changed}).why:
+            missed.append('%s %s: %s' % (what, place, short(changed)))
+        if what not in ONLY_APACHE and not Comparison(said, without).why:
+            missed.append('%s %s left out' % (what, place))
+    return missed

@@ -42,6 +42,7 @@ class Node(broker.Broker):
 
     def __init__(self, directory, settings, libs, binary, is_dynamic=False):
         super().__init__(directory)
+        self.data = os.path.join(directory, 'node')  # not `data`: its compacted topics are not for the suite dump-log
         self.libs, self.binary = libs, binary
         self.port, self.controller_port = broker.free_port(), broker.free_port()
         self.config = os.path.join(directory, 'server.properties')

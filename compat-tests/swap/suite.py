@@ -6,6 +6,7 @@ import importlib.util
 import os
 import random
 import shutil
+import tarfile
 
 from harness import context, tools
 from harness.cases import Skip, check, check_equal, short, wait_until
@@ -79,6 +80,9 @@ class Story:
             self.load('late')
             self.remember()
             self.check_fill()
+        with self.case('the_comparison_misses_no_kind_of_change'):
+            missed = compare.missed_changes(self.said, COMPACTED)
+            check(not missed, 'missed: %s' % missed)
 
     def check_fill(self):
         """The directory holds what the swap is about."""
@@ -181,6 +185,48 @@ class Story:
         return self.said[('latest_committed', place)] == self.said[('latest_uncommitted', place)]
 
 
+def stored_fixture(ctx, clients):
+    """A directory that was stored long ago: nothing in it may be too old."""
+    archive = os.path.join(ctx.settings.shared, 'fixtures', 'kafka-4.3.0-log-dirs.tgz')
+    said = {}
+    with ctx.case('stored_fixture_opens_with_the_figures_of_its_description'):
+        if not os.path.exists(archive):
+            raise Skip('%s is not there' % archive)
+        for kind in ('weir', 'apache'):
+            said[kind] = tell_fixture(ctx, clients, archive, kind)
+        found = said['weir']
+        check_equal([found[(what, 'ty-0')] for what in ('latest_uncommitted', 'latest_committed')], ['9', '8'], 'end and stable end of ty')
+        check_equal([span for span in compare.spans(found[('content_committed', 'ty-0')])], [(0, 0), (4, 4)], 'read_committed of ty')
+        check_equal(found[('latest_uncommitted', 't2-0')], '15', 'end of t2')
+        check(all('/%s/' % codec in found[('content_uncommitted', 't2-0')] for codec in ('none', 'gzip', 'snappy', 'lz4', 'zstd')),
+              'codecs of t2: ' + found[('content_uncommitted', 't2-0')])
+        check_equal([found[('latest_uncommitted', '__transaction_state-%d' % n)] for n in range(5)], ['17', '0', '0', '0', '13'],
+                    'ends of __transaction_state')
+        check_equal({place: (text.split()[0], found[('offsets', place)]) for (what, place), text in found.items() if what == 'group'},
+                    {'g-classic': ('classic', '{t2-0=3,e0,m}'), 'g-new': ('consumer', '{t2-0=15,e0,}')}, 'groups and their offsets')
+    with ctx.case('stored_fixture_is_the_same_to_apache'):
+        if not said:
+            raise Skip('%s is not there' % archive)
+        compare.equal({key: value for key, value in said['apache'].items() if key[0] not in compare.ONLY_APACHE}, said['weir'])
+
+
+def tell_fixture(ctx, clients, archive, kind):
+    place = node.Node(os.path.join(ctx.dir, 'fixture-' + kind), {
+        'log.retention.ms': '-1', 'producer.id.expiration.ms': '2147483647', 'transactional.id.expiration.ms': '2147483647',
+        'offsets.retention.minutes': '2147483647', 'offsets.topic.num.partitions': '5', 'transaction.state.log.num.partitions': '5',
+        'transaction.abort.timed.out.transaction.cleanup.interval.ms': '600000'}, ctx.settings.kafka_libs(), ctx.settings.binary)
+    ctx.brokers.append(place)
+    with tarfile.open(archive) as packed:
+        packed.extractall(place.dir)
+    os.rename(os.path.join(place.dir, 'disk-base'), place.data)
+    said = clients.tell(place.start_as(kind))
+    place.stop(60)
+    if kind == 'weir':
+        files.check_clean_stop(place.data)
+    dump.check_data(clients.tools, place.data, False, COMPACTED + ('cmp',))
+    return said
+
+
 def settled(ctx, clients):
     quick = not ctx.settings.is_full
     story = Story(ctx, clients, 'static', ['--feature', 'transaction.version=1'], False)
@@ -208,6 +254,7 @@ def run(ctx):
     tools.CLASSES.update({'Load': 'Load', 'Tell': 'Tell'})
     clients = Clients(ctx)
     try:
+        stored_fixture(ctx, clients)
         settled(ctx, clients)
     finally:
         clients.tools.stop()

@@ -72,6 +72,8 @@ static weir_decide *const deciders[WEIR_CONTROLLER_OP_KIND_COUNT] = {
     [WEIR_CONTROLLER_UNFENCE_BROKER] = weir_decide_unfence_broker,
     [WEIR_CONTROLLER_SHUTDOWN_BROKER] = weir_decide_shutdown_broker,
     [WEIR_CONTROLLER_UNREGISTER_BROKER] = weir_decide_unregister_broker,
+    [WEIR_CONTROLLER_ASSIGN_DIRECTORIES] = weir_decide_assign_directories,
+    [WEIR_CONTROLLER_FAIL_DIRECTORIES] = weir_decide_fail_directories,
     [WEIR_CONTROLLER_WRITE_RECORDS] = weir_decide_write_records,
 };
 

@@ -28,8 +28,8 @@
 /* Record versions: each field of a registration change came with one. */
 enum { CHANGE_OF_FENCING = 0, CHANGE_OF_SHUTDOWN = 1, CHANGE_OF_CORDONED_DIRS = 3 };
 
-static const struct weir_image_broker *find_broker(struct weir_decision *decision, int32_t id,
-                                                   int64_t epoch)
+const struct weir_image_broker *weir_decide_find_broker(struct weir_decision *decision, int32_t id,
+                                                        int64_t epoch)
 {
     const struct weir_image_broker *broker = weir_image_broker(decision->image, id);
     if (broker != NULL && (epoch == -1 || broker->epoch == epoch))
@@ -135,8 +135,9 @@ void weir_decide_register_broker(struct weir_decision *decision)
 /* ---- Unfencing ---- */
 
 /* Gives the partition to this broker when it may lead it. */
-static void lead_again(struct weir_decision *decision, const struct weir_image_topic *topic,
-                       const struct weir_image_partition *partition, int32_t id, int32_t *self)
+void weir_decide_lead_again(struct weir_decision *decision, const struct weir_image_topic *topic,
+                            const struct weir_image_partition *partition, int32_t id,
+                            struct weir_uuid directory_id, int32_t *self)
 {
     bool is_last_known = partition->isr.count == 0 && partition->elr.count == 0 &&
                          weir_i32_list_contains(partition->last_known_elr, id);
@@ -144,7 +145,8 @@ static void lead_again(struct weir_decision *decision, const struct weir_image_t
                     weir_i32_list_contains(partition->elr, id) || is_last_known;
     bool has_other_leader = partition->leader != id && partition->leader != WEIR_NO_LEADER &&
                             weir_broker_is_active(decision->image, partition->leader);
-    if (!may_lead || has_other_leader)
+    if (!may_lead || has_other_leader ||
+        !weir_broker_has_directory(decision->image, id, directory_id))
         return;
     bool in_isr = weir_i32_list_contains(partition->isr, id);
     struct weir_partition_change change = {
@@ -165,7 +167,8 @@ static void lead_again(struct weir_decision *decision, const struct weir_image_t
 void weir_decide_unfence_broker(struct weir_decision *decision)
 {
     const struct weir_broker_change *request = &decision->op->broker;
-    const struct weir_image_broker *broker = find_broker(decision, request->id, request->epoch);
+    const struct weir_image_broker *broker =
+        weir_decide_find_broker(decision, request->id, request->epoch);
     int32_t *self = weir_arena_alloc(decision->arena, sizeof(*self));
     if (broker == NULL || !broker->is_fenced)
         return;
@@ -180,7 +183,9 @@ void weir_decide_unfence_broker(struct weir_decision *decision)
         const struct weir_image_topic *topic = weir_image_topic_at(decision->image, i);
         for (int32_t j = 0; j < topic->partition_count; j++) {
             if (weir_i32_list_contains(topic->partitions[j]->replicas, request->id))
-                lead_again(decision, topic, topic->partitions[j], request->id, self);
+                weir_decide_lead_again(decision, topic, topic->partitions[j], request->id,
+                                       weir_partition_directory(topic->partitions[j], request->id),
+                                       self);
         }
     }
 }
@@ -203,10 +208,10 @@ static void add_offline(struct weir_decision *decision, const struct weir_image_
 }
 
 /* The ISR without this broker, and a leader out of it. */
-static enum weir_status add_handover(struct weir_decision *decision,
-                                     const struct weir_image_topic *topic,
-                                     const struct weir_image_partition *partition,
-                                     const int32_t *self)
+enum weir_status weir_decide_hand_over(struct weir_decision *decision,
+                                       const struct weir_image_topic *topic,
+                                       const struct weir_image_partition *partition,
+                                       const int32_t *self)
 {
     int32_t *isr = weir_arena_calloc(decision->arena, partition->isr.count, sizeof(*isr));
     if (isr == NULL)
@@ -218,7 +223,7 @@ static enum weir_status add_handover(struct weir_decision *decision,
             continue;
         isr[count++] = partition->isr.items[i];
         if (leader == WEIR_NO_LEADER &&
-            weir_broker_is_active(decision->image, partition->isr.items[i]))
+            weir_replica_can_lead(decision->image, partition, partition->isr.items[i]))
             leader = partition->isr.items[i];
     }
     if (leader == WEIR_NO_LEADER) {
@@ -240,7 +245,8 @@ static enum weir_status add_handover(struct weir_decision *decision,
 void weir_decide_shutdown_broker(struct weir_decision *decision)
 {
     const struct weir_broker_change *request = &decision->op->broker;
-    const struct weir_image_broker *broker = find_broker(decision, request->id, request->epoch);
+    const struct weir_image_broker *broker =
+        weir_decide_find_broker(decision, request->id, request->epoch);
     int32_t *self = weir_arena_alloc(decision->arena, sizeof(*self));
     if (broker == NULL)
         return;
@@ -258,7 +264,7 @@ void weir_decide_shutdown_broker(struct weir_decision *decision)
             const struct weir_image_partition *partition = topic->partitions[j];
             if (partition->leader != *self && !weir_i32_list_contains(partition->isr, *self))
                 continue;
-            enum weir_status status = add_handover(decision, topic, partition, self);
+            enum weir_status status = weir_decide_hand_over(decision, topic, partition, self);
             if (status != WEIR_OK) {
                 decision->op->result = weir_result_bare(status);
                 return;

@@ -77,6 +77,8 @@ weir_decide weir_decide_register_broker;
 weir_decide weir_decide_unfence_broker;
 weir_decide weir_decide_shutdown_broker;
 weir_decide weir_decide_unregister_broker;
+weir_decide weir_decide_assign_directories;
+weir_decide weir_decide_fail_directories;
 weir_decide weir_decide_write_records;
 
 /* ---- Shared rules ---- */
@@ -84,6 +86,27 @@ weir_decide weir_decide_write_records;
 #define WEIR_RECORDS_PER_OP_MAX 10000
 
 bool weir_broker_is_active(const struct weir_image *image, int32_t id);
+/* Whether the broker has the directory online: it is registered with it, or the id names none
+ * (unassigned, migrating), or it registered without directories. */
+bool weir_broker_has_directory(const struct weir_image *image, int32_t id,
+                               struct weir_uuid directory_id);
+/* Active, a replica, and its directory is online. */
+bool weir_replica_can_lead(const struct weir_image *image,
+                           const struct weir_image_partition *partition, int32_t id);
+/* The registered broker; NULL and STALE_BROKER_EPOCH in the operation's result otherwise. */
+const struct weir_image_broker *weir_decide_find_broker(struct weir_decision *decision, int32_t id,
+                                                        int64_t epoch);
+/* The partition without this broker in the ISR, led by another one or by nobody.  self lives as
+ * long as the decision. */
+enum weir_status weir_decide_hand_over(struct weir_decision *decision,
+                                       const struct weir_image_topic *topic,
+                                       const struct weir_image_partition *partition,
+                                       const int32_t *self);
+/* Gives the partition to this broker when it may lead it, with the replica in that directory. */
+void weir_decide_lead_again(struct weir_decision *decision, const struct weir_image_topic *topic,
+                            const struct weir_image_partition *partition, int32_t id,
+                            struct weir_uuid directory_id, int32_t *self);
+struct weir_uuid weir_partition_directory(const struct weir_image_partition *partition, int32_t id);
 bool weir_elr_is_enabled(const struct weir_image *image);
 /* A number of the broker's configuration. */
 int64_t weir_controller_static_i64(const struct weir_decision *decision, const char *key);
@@ -131,7 +154,9 @@ struct weir_partition_change {
     int32_t leader;
     bool has_replicas;
     struct weir_i32_list replicas;
-    const struct weir_uuid *directories; /* with has_replicas */
+    const struct weir_uuid *directories; /* with has_replicas, or of the replicas there are */
+    bool has_directories;                /* without has_replicas */
+    size_t directory_count;              /* with has_directories */
     bool has_removing;
     struct weir_i32_list removing;
     bool has_adding;

@@ -39,6 +39,10 @@ void weir_record_add_partition_change(struct weir_decision *decision,
             record.directories = (struct weir_uuid_array){
                 .items = (struct weir_uuid *)(uintptr_t)change->directories,
                 .count = (int32_t)change->replicas.count};
+    } else if (change->has_directories && weir_partition_change_record_has_directories(version)) {
+        record.directories =
+            (struct weir_uuid_array){.items = (struct weir_uuid *)(uintptr_t)change->directories,
+                                     .count = (int32_t)change->directory_count};
     }
     if (change->has_removing)
         record.removing_replicas = to_array(change->removing);
@@ -61,7 +65,7 @@ static int32_t first_active(const struct weir_image *image,
 {
     for (size_t i = 0; i < partition->replicas.count; i++) {
         int32_t id = partition->replicas.items[i];
-        if (weir_i32_list_contains(list, id) && weir_broker_is_active(image, id))
+        if (weir_i32_list_contains(list, id) && weir_replica_can_lead(image, partition, id))
             return id;
     }
     return WEIR_NO_LEADER;

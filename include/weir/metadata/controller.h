@@ -45,6 +45,8 @@ enum weir_controller_op_kind {
     WEIR_CONTROLLER_UNFENCE_BROKER,
     WEIR_CONTROLLER_SHUTDOWN_BROKER,
     WEIR_CONTROLLER_UNREGISTER_BROKER,
+    WEIR_CONTROLLER_ASSIGN_DIRECTORIES,
+    WEIR_CONTROLLER_FAIL_DIRECTORIES,
     WEIR_CONTROLLER_WRITE_RECORDS,
     WEIR_CONTROLLER_SNAPSHOT,
     WEIR_CONTROLLER_OP_KIND_COUNT
@@ -244,6 +246,32 @@ struct weir_broker_change {
         epoch; /* -1: whatever it is registered with (submit it right behind the registration) */
 };
 
+/* AssignReplicasToDirs (KIP-858): where a broker has its replicas. */
+struct weir_directory_assignment {
+    struct weir_uuid topic_id;
+    int32_t partition;
+    struct weir_uuid directory_id;
+    /* out */
+    enum weir_status
+        status; /* UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER */
+};
+
+struct weir_assign_directories_op {
+    int32_t broker_id;
+    int64_t broker_epoch; /* -1: whatever it is registered with */
+    struct weir_directory_assignment *items;
+    size_t item_count;
+};
+
+/* The offline log directories of a heartbeat: the broker ceases to lead what is in them, and they
+ * leave its registration. */
+struct weir_fail_directories_op {
+    int32_t broker_id;
+    int64_t broker_epoch; /* -1 as above */
+    const struct weir_uuid *directory_ids;
+    size_t directory_count;
+};
+
 /* Records that another part decided (ACLs, quotas, SCRAM, tokens): appended as one atomic batch. */
 struct weir_controller_record {
     int16_t kind; /* api key of the record */
@@ -273,6 +301,8 @@ struct weir_controller_op {
         struct weir_alter_partition_op alter_partition;
         struct weir_broker_registration register_broker;
         struct weir_broker_change broker;
+        struct weir_assign_directories_op assign_directories;
+        struct weir_fail_directories_op fail_directories;
         struct weir_write_records_op write_records;
     };
     /* out: of the whole operation; items have their own.  OK even when every item failed. */

@@ -24,6 +24,10 @@ struct weir_replicas {
     struct weir_list listeners;
     struct weir_lock lock; /* guards the table; rank REPLICA_SET */
     struct weir_map table;
+    /* Of the thread that applies the image: where replicas are elsewhere than it says. */
+    struct weir_directory_assignment *assignments;
+    size_t assignment_count;
+    size_t assignment_capacity;
     struct weir_flusher *flusher;
     struct weir_partition_world world;
 };
@@ -63,6 +67,7 @@ void weir_replicas_free(struct weir_replicas *replicas)
         weir_free(replica);
     }
     weir_map_done(&replicas->table);
+    weir_free(replicas->assignments);
     weir_flusher_free(replicas->flusher);
     weir_lock_done(&replicas->lock);
     weir_free(replicas);
@@ -121,17 +126,81 @@ static enum weir_status add_replica(struct weir_replicas *replicas,
     return WEIR_OK;
 }
 
+/* --- Directories. --- */
+
+static struct weir_uuid recorded_directory(const struct weir_image_partition *image,
+                                           int32_t broker_id)
+{
+    for (size_t i = 0; i < image->replicas.count; i++) {
+        if (image->replicas.items[i] == broker_id)
+            return image->directories[i];
+    }
+    return weir_uuid_small(WEIR_DIRECTORY_UNASSIGNED);
+}
+
+/* The first hundred name no directory. */
+static bool is_reserved(struct weir_uuid id)
+{
+    static const uint8_t zeros[15];
+    return memcmp(id.bytes, zeros, sizeof(zeros)) == 0 && id.bytes[15] < 100;
+}
+
+/* Notes the replica when it is not where the image says.  During a move the metadata is ahead. */
+static void note_directory(struct weir_replicas *replicas, const struct weir_image_topic *topic,
+                           int32_t index)
+{
+    struct weir_topic_partition name;
+    struct weir_log_dir_info info;
+    struct weir_log_manager *logs = replicas->options.logs;
+    const struct weir_image_partition *image = topic->partitions[index];
+    if (replicas->options.assign == NULL ||
+        !weir_i32_list_contains(image->replicas, replicas->options.broker_id) ||
+        weir_topic_partition_make(topic->name, index, &name) != WEIR_OK)
+        return;
+    int dir = weir_log_manager_dir_of(logs, &name);
+    if (dir < 0 || weir_log_manager_is_moving(logs, &name))
+        return;
+    weir_log_manager_dir(logs, (size_t)dir, &info);
+    if (info.is_offline ||
+        weir_uuid_equal(info.directory_id, recorded_directory(image, replicas->options.broker_id)))
+        return;
+    struct weir_directory_assignment *grown =
+        weir_grow(replicas->assignments, &replicas->assignment_capacity,
+                  replicas->assignment_count + 1, sizeof(*grown));
+    if (grown == NULL)
+        return; /* with the next change, or start */
+    replicas->assignments = grown;
+    grown[replicas->assignment_count++] = (struct weir_directory_assignment){
+        .topic_id = topic->id, .partition = index, .directory_id = info.directory_id};
+}
+
+static void tell_directories(struct weir_replicas *replicas)
+{
+    if (replicas->assignment_count > 0)
+        replicas->options.assign(replicas->options.context, replicas->assignments,
+                                 replicas->assignment_count);
+    replicas->assignment_count = 0;
+}
+
 static enum weir_status create_log(struct weir_replicas *replicas,
-                                   const struct weir_image_topic *topic, int32_t index,
+                                   const struct weir_image_topic *topic, int32_t index, bool is_new,
                                    const struct weir_config_resolver *resolver,
                                    struct weir_partition_log **out, struct weir_detail *detail)
 {
     struct weir_topic_partition name;
     struct weir_log_config config;
+    struct weir_log_placement placement = {.must_exist = !is_new};
+    placement.directory_id =
+        recorded_directory(topic->partitions[index], replicas->options.broker_id);
+    placement.has_directory = !is_reserved(placement.directory_id);
     weir_topic_log_config(resolver, topic->name, &config);
     enum weir_status status = weir_topic_partition_make(topic->name, index, &name);
-    return status == WEIR_OK ? weir_log_manager_create(replicas->options.logs, &name, topic->id,
-                                                       &config, out, detail)
+    if (status == WEIR_OK && !is_new && weir_log_manager_dir_of(replicas->options.logs, &name) < 0)
+        WEIR_LOG_WARN(replicas->options.log, "partition_log_missing",
+                      WEIR_BYTES("topic", topic->name), WEIR_I64("partition", index),
+                      WEIR_STR("next", "it begins empty, unless a directory is offline"));
+    return status == WEIR_OK ? weir_log_manager_create_in(replicas->options.logs, &name, topic->id,
+                                                          &config, &placement, out, detail)
                              : status;
 }
 
@@ -139,12 +208,13 @@ static enum weir_status create_log(struct weir_replicas *replicas,
  * it answers KAFKA_STORAGE_ERROR, and the reason is logged here. */
 static struct weir_partition *create_partition(struct weir_replicas *replicas,
                                                const struct weir_image_topic *topic, int32_t index,
+                                               bool is_new,
                                                const struct weir_config_resolver *resolver)
 {
     struct weir_detail detail = {{0}};
     struct weir_partition_log *log = NULL;
     struct weir_partition *partition = NULL;
-    enum weir_status status = create_log(replicas, topic, index, resolver, &log, &detail);
+    enum weir_status status = create_log(replicas, topic, index, is_new, resolver, &log, &detail);
     if (status != WEIR_OK) {
         log = NULL;
         WEIR_LOG_ERROR(replicas->options.log, "partition_log_unavailable",
@@ -179,7 +249,7 @@ static void run_create(struct weir_task *base)
     struct weir_partition_log *log = NULL;
     struct weir_detail detail = {{0}};
     /* What fails here is tried again, and told, by create_partition. */
-    if (create_log(task->replicas, task->topic, task->index, task->resolver, &log, &detail) ==
+    if (create_log(task->replicas, task->topic, task->index, true, task->resolver, &log, &detail) ==
         WEIR_OK)
         weir_partition_log_unref(log);
     weir_free(task);
@@ -227,14 +297,14 @@ static void tell_listeners(struct weir_replicas *replicas, struct weir_partition
 }
 
 static void apply_partition(struct weir_replicas *replicas, const struct weir_image_topic *topic,
-                            int32_t index, const struct weir_config_resolver *resolver)
+                            int32_t index, bool is_new, const struct weir_config_resolver *resolver)
 {
     const struct weir_image_partition *image = topic->partitions[index];
     if (!weir_i32_list_contains(image->replicas, replicas->options.broker_id))
         return;
     struct weir_partition *partition = weir_replicas_find(replicas, topic->id, index);
     if (partition == NULL) {
-        partition = create_partition(replicas, topic, index, resolver);
+        partition = create_partition(replicas, topic, index, is_new, resolver);
         if (partition == NULL)
             return;
         partition = weir_partition_ref(partition);
@@ -245,6 +315,7 @@ static void apply_partition(struct weir_replicas *replicas, const struct weir_im
         tell_listeners(replicas, partition, change,
                        change == WEIR_ROLE_BECAME_LEADER ? image->leader_epoch : old_epoch);
     weir_partition_unref(partition);
+    note_directory(replicas, topic, index);
 }
 
 static void delete_partition(struct weir_replicas *replicas, const struct weir_image_topic *topic,
@@ -331,7 +402,7 @@ void weir_replicas_apply_all(struct weir_replicas *replicas, const struct weir_i
     for (size_t i = 0; i < weir_image_topic_count(image); i++) {
         const struct weir_image_topic *topic = weir_image_topic_at(image, i);
         for (int32_t index = 0; index < topic->partition_count; index++)
-            apply_partition(replicas, topic, index, &resolver);
+            apply_partition(replicas, topic, index, false, &resolver);
         apply_topic_config(replicas, topic, &resolver);
     }
 }
@@ -348,7 +419,7 @@ void weir_replicas_apply(struct weir_replicas *replicas, const struct weir_image
     for (size_t i = 0; i < delta->created_topic_count; i++) {
         create_logs(replicas, delta->created_topics[i], 0, &resolver);
         for (int32_t index = 0; index < delta->created_topics[i]->partition_count; index++)
-            apply_partition(replicas, delta->created_topics[i], index, &resolver);
+            apply_partition(replicas, delta->created_topics[i], index, true, &resolver);
     }
     for (size_t i = 0; i < delta->changed_topic_count; i++) {
         const struct weir_image_topic *topic = delta->changed_topics[i].after;
@@ -356,8 +427,35 @@ void weir_replicas_apply(struct weir_replicas *replicas, const struct weir_image
         create_logs(replicas, topic, old->partition_count, &resolver);
         for (int32_t index = 0; index < topic->partition_count; index++) {
             if (index >= old->partition_count || old->partitions[index] != topic->partitions[index])
-                apply_partition(replicas, topic, index, &resolver);
+                apply_partition(replicas, topic, index, index >= old->partition_count, &resolver);
         }
     }
     apply_configs(replicas, after, delta, &resolver);
+    tell_directories(replicas);
+}
+
+void weir_replicas_assign_all(struct weir_replicas *replicas, const struct weir_image *image)
+{
+    replicas->assignment_count = 0;
+    for (size_t i = 0; i < weir_image_topic_count(image); i++) {
+        const struct weir_image_topic *topic = weir_image_topic_at(image, i);
+        for (int32_t index = 0; index < topic->partition_count; index++)
+            note_directory(replicas, topic, index);
+    }
+    if (replicas->options.assign != NULL)
+        tell_directories(replicas);
+}
+
+enum weir_status weir_replicas_exchange_log(
+    struct weir_replicas *replicas, struct weir_uuid topic_id, int32_t index,
+    enum weir_status (*take_over)(void *argument, struct weir_detail *detail), void *argument,
+    struct weir_partition_log *next, struct weir_detail *detail)
+{
+    struct weir_partition *partition = weir_replicas_find(replicas, topic_id, index);
+    if (partition == NULL)
+        return WEIR_NOT_FOUND;
+    enum weir_status status =
+        weir_partition_exchange_log(partition, take_over, argument, next, detail);
+    weir_partition_unref(partition);
+    return status;
 }

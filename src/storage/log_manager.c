@@ -427,7 +427,9 @@ static enum weir_status open_new(struct weir_log_manager *manager,
     (void)snprintf(path, sizeof(path), "%s/%s", manager->dirs[dir_index].path, name);
     options.dir = path;
     options.topic_id = topic_id;
-    status = open_in(manager, dir_index, &options, out, detail);
+    status = weir_log_manager_forget_gone(manager, dir_index, detail);
+    if (status == WEIR_OK)
+        status = open_in(manager, dir_index, &options, out, detail);
     end_creating(manager, dir_index);
     if (status != WEIR_IO_ERROR)
         return status;
@@ -473,6 +475,7 @@ enum weir_status weir_log_manager_discard(struct weir_log_manager *manager,
     char dir[4096];
     struct weir_log_config config;
     enum weir_status status = weir_partition_log_rename_for_delete(log, detail);
+    weir_log_manager_note_gone(manager, dir_index);
     if (status == WEIR_IO_ERROR)
         weir_log_manager_dir_failed(&manager->dirs[dir_index], detail);
     if (status != WEIR_OK)

@@ -167,6 +167,36 @@ enum weir_status weir_log_manager_read_checkpoint(struct weir_log_manager *manag
     return status;
 }
 
+void weir_log_manager_note_gone(struct weir_log_manager *manager, size_t dir_index)
+{
+    weir_lock_take(&manager->lock);
+    manager->dirs[dir_index].gone_count++;
+    weir_lock_release(&manager->lock);
+}
+
+enum weir_status weir_log_manager_forget_gone(struct weir_log_manager *manager, size_t dir_index,
+                                              struct weir_detail *detail)
+{
+    struct log_dir *dir = &manager->dirs[dir_index];
+    weir_lock_take(&manager->lock);
+    uint64_t count = dir->gone_count;
+    bool is_needed = count != dir->gone_written;
+    weir_lock_release(&manager->lock);
+    if (!is_needed)
+        return WEIR_OK;
+    enum weir_status status = WEIR_OK;
+    for (int kind = 0; kind < CHECKPOINT_KIND_COUNT && status == WEIR_OK; kind++)
+        status = weir_log_manager_write_checkpoint(manager, dir_index, (enum checkpoint_kind)kind,
+                                                   detail);
+    if (status != WEIR_OK)
+        return status;
+    weir_lock_take(&manager->lock);
+    if (dir->gone_written < count)
+        dir->gone_written = count;
+    weir_lock_release(&manager->lock);
+    return WEIR_OK;
+}
+
 static void checkpoint_all(struct weir_log_manager *manager, enum checkpoint_kind kind)
 {
     for (size_t i = 0; i < manager->dir_count; i++) {
@@ -467,8 +497,11 @@ static enum weir_status close_dir(struct weir_log_manager *manager, size_t index
         weir_detail_set(detail, "%s", why.text);
         status = closed;
     }
-    if (status != WEIR_OK || !may_be_clean || !manager->dirs[index].is_loaded ||
-        manager->dirs[index].has_unfinished)
+    if (status == WEIR_OK && manager->dirs[index].has_unfinished) {
+        weir_detail_set(detail, "a directory of a partition could not be removed or renamed");
+        status = WEIR_KAFKA_STORAGE_ERROR;
+    }
+    if (status != WEIR_OK || !may_be_clean || !manager->dirs[index].is_loaded)
         return status;
     return weir_clean_marker_write(manager->env, manager->dirs[index].path, broker_epoch,
                                    detail); /* M2 */

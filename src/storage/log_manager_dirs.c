@@ -196,6 +196,7 @@ static enum weir_status name_dirs(struct weir_log_manager *manager,
     for (size_t i = 0; i < options->dir_count; i++) {
         manager->dirs[i].manager = manager;
         manager->dirs[i].previous_broker_epoch = -1;
+        manager->dirs[i].gone_count = 1; /* what an earlier run left */
         manager->dirs[i].path = weir_strdup(options->dirs[i]);
         manager->dir_count++;
         if (manager->dirs[i].path == NULL)

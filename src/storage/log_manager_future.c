@@ -17,6 +17,7 @@
  * Apache Kafka refuses to start in the last case.  Nothing that is not in the other log is deleted.
  */
 
+#include "log_int.h"
 #include "log_manager_int.h"
 
 #include "weir/base/memory.h"
@@ -106,6 +107,49 @@ void weir_log_manager_free_seconds(struct weir_log_manager *manager)
         weir_free(WEIR_LIST_ENTRY(node, struct preferred_dir, node));
 }
 
+/* The batch that holds the offset: where it begins and its checksum. */
+static bool batch_at(struct weir_partition_log *log, int64_t offset, int64_t *out_base,
+                     uint32_t *out_crc)
+{
+    struct weir_log_read_options options = {
+        .offset = offset, .bytes_max = 1, .limit = WEIR_LOG_READ_TO_LOG_END, .min_one_batch = true};
+    struct weir_log_read read;
+    struct weir_buf bytes = {0};
+    struct weir_batch_iter iter;
+    struct weir_batch batch;
+    if (weir_partition_log_read(log, &options, &read, NULL) != WEIR_OK)
+        return false;
+    bool is_there = weir_log_read_copy(log->env, &read, &bytes, NULL) == WEIR_OK;
+    weir_log_read_done(&read);
+    if (is_there) {
+        weir_batch_iter_init(&iter, weir_buf_slice(&bytes));
+        is_there = weir_batch_iter_next(&iter, &batch, NULL) == WEIR_OK;
+    }
+    if (is_there) {
+        *out_base = batch.base_offset;
+        *out_crc = batch.crc;
+    }
+    weir_buf_done(&bytes);
+    return is_there;
+}
+
+/* Whether the last batch of `part` is in `whole`.  Then so is all before it: logs that went apart
+ * do not meet again.  Epochs alone do not say it when the one that tells them apart was lost. */
+static bool has_last_of(struct weir_partition_log *whole, struct weir_partition_log *part)
+{
+    int64_t offset = weir_partition_log_end_offset(part) - 1;
+    int64_t part_base = -1;
+    int64_t whole_base = -1;
+    uint32_t part_crc = 0;
+    uint32_t whole_crc = 0;
+    if (offset < weir_partition_log_start_offset(part) ||
+        offset < weir_partition_log_start_offset(whole) || weir_partition_log_size(part) == 0)
+        return true; /* there is none, or it was deleted */
+    return batch_at(part, offset, &part_base, &part_crc) &&
+           batch_at(whole, offset, &whole_base, &whole_crc) && part_base == whole_base &&
+           part_crc == whole_crc;
+}
+
 /* Whether everything in `part` is in `whole` too, by offsets and leader epochs.  Where `whole`
  * begins later, the records before were deleted: a copy begins at the log start offset. */
 static bool has_all_of(struct weir_partition_log *whole, struct weir_partition_log *part)
@@ -113,14 +157,16 @@ static bool has_all_of(struct weir_partition_log *whole, struct weir_partition_l
     int32_t epoch = weir_partition_log_latest_epoch(part);
     int64_t part_end = weir_partition_log_end_offset(part);
     int64_t whole_end = weir_partition_log_end_offset(whole);
-    if (whole_end < part_end || weir_partition_log_start_offset(whole) > part_end)
+    if (whole_end < part_end)
         return false;
+    if (weir_partition_log_start_offset(whole) > part_end)
+        return weir_partition_log_latest_epoch(whole) >= epoch; /* all of it was deleted */
     if (epoch < 0)
         return part_end == weir_partition_log_start_offset(part);
     int32_t known_epoch = -1;
     int64_t known_end = -1;
     weir_partition_log_end_offset_for_epoch(whole, epoch, &known_epoch, &known_end);
-    return known_epoch == epoch && known_end >= part_end;
+    return known_epoch == epoch && known_end >= part_end && has_last_of(whole, part);
 }
 
 static void final_path(const struct weir_log_manager *manager, size_t dir_index,
@@ -218,9 +264,15 @@ static enum weir_status reconcile(struct weir_partition_log *current,
         if (known_end < end_offset)
             end_offset = known_end;
     }
-    if (weir_partition_log_end_offset(future) <= end_offset)
-        return WEIR_OK;
-    return weir_partition_log_truncate_to(future, end_offset, &has_cut, detail);
+    if (weir_partition_log_end_offset(future) > end_offset) {
+        enum weir_status status =
+            weir_partition_log_truncate_to(future, end_offset, &has_cut, detail);
+        if (status != WEIR_OK)
+            return status;
+    }
+    return has_last_of(current, future)
+               ? WEIR_OK
+               : weir_partition_log_truncate_fully(future, start_offset, detail);
 }
 
 static enum weir_status settle_future(struct weir_log_manager *manager, struct log_entry *entry,

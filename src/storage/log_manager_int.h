@@ -40,8 +40,12 @@ struct log_dir {
     size_t creating_count;     /* the table's lock: logs that are being created in it */
     struct weir_detail reason; /* set before is_offline is */
     bool was_clean;
-    bool is_loaded;                         /* all its logs; only then may it be called clean */
-    bool has_unfinished;                    /* a half-made partition could not be removed */
+    bool is_loaded; /* all its logs; only then may it be called clean */
+    /* Under the manager's lock.  Checkpoints may have lines of partitions that went; the lines must
+     * go before one of that name begins anew, or its recovery point would be the old one's. */
+    uint64_t gone_count;
+    uint64_t gone_written;
+    atomic_bool has_unfinished;             /* a half-made partition could not be removed */
     bool is_writing[CHECKPOINT_KIND_COUNT]; /* under the manager's lock */
     int64_t previous_broker_epoch;
     struct log_dir_space space;
@@ -120,6 +124,10 @@ weir_log_manager_log_options(struct weir_log_manager *manager, size_t dir_index,
 /* A log's on_fault: one line, at most so many a second. */
 void weir_log_manager_on_fault(void *context, struct weir_partition_log *log,
                                const struct weir_detail *fault);
+/* Before a log begins in the directory: no checkpoint has lines of an earlier one.  Blocks. */
+enum weir_status weir_log_manager_forget_gone(struct weir_log_manager *manager, size_t dir_index,
+                                              struct weir_detail *detail);
+void weir_log_manager_note_gone(struct weir_log_manager *manager, size_t dir_index);
 /* Removes the directory of a log that could not be created. */
 void weir_log_manager_remove_unfinished(struct weir_log_manager *manager, size_t dir_index,
                                         const char *path);

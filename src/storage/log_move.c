@@ -297,7 +297,10 @@ static enum weir_status open_future(struct weir_log_manager *manager,
     options.dir = path;
     options.topic_id = weir_partition_log_topic_id(current);
     struct weir_partition_log *log = NULL;
-    enum weir_status status = weir_partition_log_open(&options, &log, NULL, detail);
+    enum weir_status status = weir_log_manager_forget_gone(manager, dir_index, detail);
+    if (status != WEIR_OK)
+        return status;
+    status = weir_partition_log_open(&options, &log, NULL, detail);
     if (status == WEIR_OK)
         status = weir_partition_log_write_metadata(log, detail);
     if (status == WEIR_OK) {

@@ -236,6 +236,25 @@ static void tell(const struct log_move *move, const char *event, const struct we
                       WEIR_STR("why", why->text));
 }
 
+/* What stays by the old name is settled by the next start, so its directory must not count as
+ * clean: Apache Kafka would find the partition twice. */
+static void drop_old(struct log_move *move, size_t dir_index)
+{
+    struct weir_log_manager *manager = move->mover->options.manager;
+    struct weir_detail detail = {{0}};
+    enum weir_status status = weir_log_manager_discard(manager, move->current, dir_index, &detail);
+    if (status != WEIR_OK) {
+        manager->dirs[dir_index].has_unfinished = true;
+        tell(move, "old_log_not_deleted", &detail);
+        return;
+    }
+    status = weir_dir_sync(manager->env, manager->dirs[dir_index].path, &detail);
+    if (status == WEIR_OK)
+        status = write_checkpoints(manager, dir_index, &detail);
+    if (status != WEIR_OK)
+        fail_dir_of(move, dir_index, &detail);
+}
+
 /* The new log is in place; the old one goes when the new one is durable. */
 static void finish(struct log_move *move, const struct take_over *take)
 {
@@ -258,10 +277,7 @@ static void finish(struct log_move *move, const struct take_over *take)
         return;
     }
     tell(move, "partition_moved", NULL);
-    if (weir_log_manager_discard(manager, move->current, take->from_dir, &detail) == WEIR_OK)
-        status = write_checkpoints(manager, take->from_dir, &detail);
-    if (status != WEIR_OK)
-        fail_dir_of(move, take->from_dir, &detail);
+    drop_old(move, take->from_dir);
     if (options->moved != NULL)
         options->moved(options->context, weir_partition_log_key(move->future),
                        weir_partition_log_topic_id(move->future),

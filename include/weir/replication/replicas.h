@@ -9,6 +9,7 @@
 
 #include "weir/base/log.h"
 #include "weir/metadata/config_resolve.h"
+#include "weir/metadata/controller.h"
 #include "weir/metadata/image.h"
 #include "weir/replication/partition.h"
 #include "weir/runtime/env.h"
@@ -38,6 +39,11 @@ struct weir_replicas_options {
     struct weir_task_pool *pool; /* rolls and flushes; no task of it runs any more when this ends */
     unsigned flushes_max;        /* at once */
     const struct weir_static_configs *statics;
+    /* Replicas that are in another directory than the image says (created, moved, found elsewhere);
+     * items are borrowed during the call.  On the thread that applies the image.  NULL is allowed.
+     */
+    void (*assign)(void *context, const struct weir_directory_assignment *items, size_t count);
+    void *context;
 };
 
 WEIR_MUST_CHECK enum weir_status weir_replicas_new(const struct weir_replicas_options *options,
@@ -54,6 +60,17 @@ void weir_replicas_apply_all(struct weir_replicas *replicas, const struct weir_i
 /* And one step further. */
 void weir_replicas_apply(struct weir_replicas *replicas, const struct weir_image *before,
                          const struct weir_image *after, const struct weir_image_delta *delta);
+
+/* Tells assign() of all replicas that are elsewhere than the image says; for the time after
+ * registration. */
+void weir_replicas_assign_all(struct weir_replicas *replicas, const struct weir_image *image);
+
+/* For weir_log_mover: lets take_over run while nothing is appended to the partition, and gives it
+ * its next log.  NOT_FOUND when it is not here. */
+WEIR_MUST_CHECK enum weir_status weir_replicas_exchange_log(
+    struct weir_replicas *replicas, struct weir_uuid topic_id, int32_t index,
+    enum weir_status (*take_over)(void *argument, struct weir_detail *detail), void *argument,
+    struct weir_partition_log *next, struct weir_detail *detail);
 
 /* A new reference, or NULL when this broker has no replica of it. */
 struct weir_partition *weir_replicas_find(struct weir_replicas *replicas, struct weir_uuid topic_id,

@@ -92,8 +92,8 @@ struct weir_log_manager_load_options {
      * threads at once. */
     bool (*belongs)(void *context, const struct weir_topic_partition *key,
                     struct weir_uuid topic_id, struct weir_uuid directory_id);
-    /* The topic id of a partition whose partition.metadata is missing, where it is beyond doubt: then
-     * the file is written again.  Zero: it is not.  NULL: it never is. */
+    /* The topic id of a partition whose partition.metadata is missing, where it is beyond doubt:
+     * then the file is written again.  Zero: it is not.  NULL: it never is. */
     struct weir_uuid (*topic_id)(void *context, const struct weir_topic_partition *key,
                                  struct weir_uuid directory_id);
     /* The directory the metadata says the partition is in; zero or a reserved id: none.  NULL: none

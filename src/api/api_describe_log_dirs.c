@@ -22,7 +22,9 @@ typedef struct weir_describe_log_dirs_response_describe_log_dirs_partition parti
 struct found_log {
     struct weir_partition_log *log; /* owns a reference */
     const struct weir_topic_partition *key;
-    int dir; /* index, -1: none any more */
+    size_t dir;                         /* index */
+    bool is_future;                     /* the copy of a move */
+    struct weir_partition_log *current; /* of a future one: a reference to what it is copied from */
 };
 
 struct description {
@@ -43,100 +45,83 @@ static int compare_logs(const void *a, const void *b)
     const int order = strcmp(left->key->topic, right->key->topic);
     if (order != 0)
         return order;
-    return (left->key->partition > right->key->partition) -
-           (left->key->partition < right->key->partition);
+    if (left->key->partition != right->key->partition)
+        return left->key->partition < right->key->partition ? -1 : 1;
+    return (int)left->is_future - (int)right->is_future;
 }
 
-static void add_log(struct description *description, struct weir_partition_log *take_log)
+static bool is_asked(const request_t *request, const struct weir_topic_partition *key)
+{
+    if (request->topics.count < 0)
+        return true; /* all */
+    for (int32_t t = 0; t < request->topics.count; t++) {
+        if (!weir_slice_is(request->topics.items[t].topic, key->topic))
+            continue;
+        for (int32_t p = 0; p < request->topics.items[t].partitions.count; p++) {
+            if (request->topics.items[t].partitions.items[p] == key->partition)
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum weir_status find_logs(struct description *description)
 {
     struct weir_log_manager *manager = description->call->api->options.logs;
-    struct found_log *found = &description->logs[description->log_count++];
-    found->log = take_log;
-    found->key = weir_partition_log_key(take_log);
-    found->dir = weir_log_manager_dir_of(manager, found->key);
-}
-
-static enum weir_status find_all_logs(struct description *description)
-{
-    struct weir_partition_log **logs;
+    struct weir_log_replica *replicas;
     size_t count;
-    const enum weir_status status =
-        weir_log_manager_list(description->call->api->options.logs, &logs, &count);
+    const enum weir_status status = weir_log_manager_replicas(manager, &replicas, &count);
     if (status != WEIR_OK)
         return status;
     description->logs = WEIR_CALL_ALLOC(description->call, struct found_log, count);
-    for (size_t i = 0; i < count; i++) {
-        if (description->logs != NULL)
-            add_log(description, logs[i]);
-        else
-            weir_partition_log_unref(logs[i]);
+    for (size_t i = 0; description->logs != NULL && i < count; i++) {
+        const struct weir_topic_partition *key = weir_partition_log_key(replicas[i].log);
+        if (!is_asked(description->call->body, key))
+            continue;
+        description->logs[description->log_count++] = (struct found_log){
+            .log = weir_partition_log_ref(replicas[i].log),
+            .key = key,
+            .dir = replicas[i].dir_index,
+            .is_future = replicas[i].is_future,
+            .current = replicas[i].is_future ? weir_log_manager_get(manager, key) : NULL};
     }
-    weir_free(logs);
+    weir_log_replicas_free(replicas, count);
     return description->logs == NULL ? WEIR_NO_MEMORY : WEIR_OK;
 }
 
-static enum weir_status find_asked_logs(struct description *description)
-{
-    const request_t *request = description->call->body;
-    size_t asked_count = 0;
-    for (int32_t t = 0; t < request->topics.count; t++)
-        asked_count += (size_t)request->topics.items[t].partitions.count;
-    description->logs = WEIR_CALL_ALLOC(description->call, struct found_log, asked_count);
-    if (description->logs == NULL)
-        return WEIR_NO_MEMORY;
-    for (int32_t t = 0; t < request->topics.count; t++) {
-        for (int32_t p = 0; p < request->topics.items[t].partitions.count; p++) {
-            struct weir_topic_partition key;
-            if (weir_topic_partition_make(request->topics.items[t].topic,
-                                          request->topics.items[t].partitions.items[p],
-                                          &key) != WEIR_OK)
-                continue; /* nothing can be called so */
-            struct weir_partition_log *log =
-                weir_log_manager_get(description->call->api->options.logs, &key);
-            if (log != NULL)
-                add_log(description, log);
-        }
-    }
-    return WEIR_OK;
-}
-
-/* Puts them in order and leaves each in once. */
 static void sort_logs(struct description *description)
 {
-    struct found_log *logs = description->logs;
     if (description->log_count > 1)
-        qsort(logs, description->log_count, sizeof(*logs), compare_logs);
-    size_t kept = 0;
-    for (size_t i = 0; i < description->log_count; i++) {
-        if (kept > 0 && logs[i].log == logs[kept - 1].log)
-            weir_partition_log_unref(logs[i].log);
-        else
-            logs[kept++] = logs[i];
-    }
-    description->log_count = kept;
+        qsort(description->logs, description->log_count, sizeof(*description->logs), compare_logs);
 }
 
 static void release_logs(struct description *description)
 {
-    for (size_t i = 0; i < description->log_count; i++)
+    for (size_t i = 0; i < description->log_count; i++) {
+        weir_partition_log_unref(description->logs[i].current);
         weir_partition_log_unref(description->logs[i].log);
+    }
     description->log_count = 0;
 }
 
-static void fill_partition(struct weir_partition_log *log, partition_t *out)
+static void fill_partition(const struct found_log *found, partition_t *out)
 {
+    struct weir_partition_log *log = found->log;
     weir_describe_log_dirs_response_describe_log_dirs_partition_init(out);
     struct weir_partition_log_offsets offsets;
     weir_partition_log_offsets(log, &offsets);
     out->partition_index = weir_partition_log_key(log)->partition;
     out->partition_size = (int64_t)weir_partition_log_size(log);
-    /* How far the log is behind what is known to be committed, not how much is uncommitted. */
-    out->offset_lag = offsets.high_watermark > offsets.log_end_offset
-                          ? offsets.high_watermark - offsets.log_end_offset
-                          : 0;
+    /* How far the log is behind what is known to be committed, not how much is uncommitted; a copy,
+     * how far it is behind what it is copied from. */
+    int64_t goal = found->is_future ? offsets.log_end_offset : offsets.high_watermark;
+    if (found->current != NULL)
+        goal = weir_partition_log_end_offset(found->current);
+    out->offset_lag = goal > offsets.log_end_offset ? goal - offsets.log_end_offset : 0;
+    out->is_future_key = found->is_future;
 }
 
-static enum weir_status fill_topics(struct description *description, int dir, dir_t *out)
+static enum weir_status fill_topics(struct description *description, size_t dir, dir_t *out)
 {
     size_t first = 0;
     while (first < description->log_count && description->logs[first].dir < dir)
@@ -158,7 +143,7 @@ static enum weir_status fill_topics(struct description *description, int dir, di
                 return WEIR_NO_MEMORY;
             topic->partitions.items = partitions;
         }
-        fill_partition(description->logs[i].log, partitions);
+        fill_partition(&description->logs[i], partitions);
         topic->partitions.count++;
     }
     return WEIR_OK;
@@ -200,7 +185,7 @@ static enum weir_status fill_dir(struct description *description, size_t index, 
     }
     out->total_bytes = clip(total_bytes);
     out->usable_bytes = clip(free_bytes);
-    return fill_topics(description, (int)index, out);
+    return fill_topics(description, index, out);
 }
 
 static enum weir_status fill_dirs(struct description *description)
@@ -229,10 +214,8 @@ static void respond(struct weir_call *call, void *argument)
 static void describe(struct weir_task *task)
 {
     struct description *description = WEIR_CONTAINER_OF(task, struct description, task);
-    const request_t *request = description->call->body;
     weir_describe_log_dirs_response_init(&description->response);
-    description->status =
-        request->topics.count < 0 ? find_all_logs(description) : find_asked_logs(description);
+    description->status = find_logs(description);
     if (description->status == WEIR_OK) {
         sort_logs(description);
         description->status = fill_dirs(description);

@@ -147,6 +147,7 @@ WEIR_HANDLER(init_producer_id);
 WEIR_HANDLER(offset_for_leader_epoch);
 WEIR_HANDLER(describe_configs);
 WEIR_HANDLER(alter_configs);
+WEIR_HANDLER(alter_replica_log_dirs);
 WEIR_HANDLER(describe_log_dirs);
 WEIR_HANDLER(create_partitions);
 WEIR_HANDLER(delete_groups);

@@ -43,6 +43,7 @@ static const struct handler_row handlers[] = {
     {WEIR_API_OFFSET_FOR_LEADER_EPOCH, weir_api_offset_for_leader_epoch},
     {WEIR_API_DESCRIBE_CONFIGS, weir_api_describe_configs},
     {WEIR_API_ALTER_CONFIGS, weir_api_alter_configs},
+    {WEIR_API_ALTER_REPLICA_LOG_DIRS, weir_api_alter_replica_log_dirs},
     {WEIR_API_DESCRIBE_LOG_DIRS, weir_api_describe_log_dirs},
     {WEIR_API_CREATE_PARTITIONS, weir_api_create_partitions},
     {WEIR_API_DELETE_GROUPS, weir_api_delete_groups},

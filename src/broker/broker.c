@@ -45,16 +45,6 @@ static enum weir_status check_directories(struct weir_broker *broker,
     return status;
 }
 
-static void dir_failed(void *context, const char *dir, struct weir_uuid directory_id,
-                       const struct weir_detail *detail)
-{
-    struct weir_broker *broker = context;
-    (void)directory_id;
-    WEIR_LOG_ERROR(
-        broker->log, "log_dir_offline", WEIR_STR("dir", dir), WEIR_STR("why", detail->text),
-        WEIR_STR("next", "its partitions answer KAFKA_STORAGE_ERROR until weir is restarted"));
-}
-
 static enum weir_status open_logs(struct weir_broker *broker, struct weir_detail *detail)
 {
     const struct weir_config *config = broker->config;
@@ -67,12 +57,13 @@ static enum weir_status open_logs(struct weir_broker *broker, struct weir_detail
         .log = broker->log,
         .dirs = config->log_dirs,
         .dir_count = config->log_dir_count,
+        .metadata_dir = config->metadata_log_dir,
         .cluster_id = broker->cluster_id,
         .node_id = config->node_id,
         .defaults = weir_log_config_default(),
         .recovery_threads_per_dir = (unsigned)config->recovery_threads_per_data_dir,
         .free_percent_min = (unsigned)config->log_dir_free_percent_min,
-        .on_dir_failed = dir_failed,
+        .on_dir_failed = weir_broker_dir_failed,
         .context = broker,
     };
     return weir_log_manager_open(&options, &broker->logs, detail);
@@ -184,6 +175,21 @@ static void config_of(void *context, const struct weir_topic_partition *key,
     weir_topic_log_config(&load->resolver, weir_slice_str(key->topic), out);
 }
 
+static struct weir_uuid recorded(void *context, const struct weir_topic_partition *key)
+{
+    const struct load_context *load = context;
+    const struct weir_image_topic *topic =
+        weir_image_topic(load->image, weir_slice_str(key->topic));
+    if (topic == NULL || key->partition >= topic->partition_count)
+        return (struct weir_uuid){{0}};
+    const struct weir_image_partition *partition = topic->partitions[key->partition];
+    for (size_t i = 0; i < partition->replicas.count; i++) {
+        if (partition->replicas.items[i] == load->node_id)
+            return partition->directories[i];
+    }
+    return (struct weir_uuid){{0}};
+}
+
 static enum weir_status load_logs(struct weir_broker *broker, struct weir_detail *detail)
 {
     struct load_context load = {.image = weir_image_ref_current(broker->publisher),
@@ -191,8 +197,11 @@ static enum weir_status load_logs(struct weir_broker *broker, struct weir_detail
     load.resolver = (struct weir_config_resolver){.image = load.image,
                                                   .statics = &broker->config->statics,
                                                   .broker_id = broker->config->node_id};
-    struct weir_log_manager_load_options options = {
-        .belongs = belongs, .topic_id = topic_id_of, .config = config_of, .context = &load};
+    struct weir_log_manager_load_options options = {.belongs = belongs,
+                                                    .topic_id = topic_id_of,
+                                                    .recorded = recorded,
+                                                    .config = config_of,
+                                                    .context = &load};
     struct weir_log_manager_load_result result = {0};
     enum weir_status status = refuse_remote_storage(&load, detail);
     if (status == WEIR_OK)
@@ -262,7 +271,12 @@ static enum weir_status build_state(struct weir_broker *broker, struct weir_deta
                                              .statics = &broker->config->statics,
                                              .pool = broker->pool,
                                              .flushes_max = flushes_max(broker->config)};
+    weir_broker_dirs_options(broker, &replicas);
     status = weir_replicas_new(&replicas, &broker->replicas);
+    if (status == WEIR_OK)
+        status = weir_broker_watch_dirs(broker, detail);
+    if (status == WEIR_OK)
+        status = weir_broker_start_moves(broker, detail);
     if (status == WEIR_OK)
         status = new_groups(broker);
     if (status == WEIR_OK)
@@ -331,6 +345,7 @@ enum weir_status weir_broker_new(struct weir_env *env, const struct weir_config 
     broker->log = log;
     broker->started_ns = started_ns;
     broker->broker_epoch = -1;
+    weir_lock_init(&broker->dirs_lock, WEIR_LOCK_RANK_UPKEEP);
     block_signals();
     enum weir_status status = build_state(broker, detail);
     if (status == WEIR_OK)
@@ -341,7 +356,10 @@ enum weir_status weir_broker_new(struct weir_env *env, const struct weir_config 
         status = weir_broker_start_cleaner(broker, detail);
     if (status == WEIR_OK)
         status = write_port_file(broker, detail);
-    if (status != WEIR_OK) {
+    if (status == WEIR_OK) {
+        weir_broker_dirs_registered(broker);
+        weir_log_mover_resume(broker->mover);
+    } else {
         weir_broker_free(broker);
         return status;
     }
@@ -361,6 +379,7 @@ static enum weir_status stop(struct weir_broker *broker, struct weir_detail *det
         weir_server_stop(broker->server, STOP_GRACE_MS);
     if (broker->groups != NULL)
         weir_group_service_stop(broker->groups);
+    weir_broker_stop_dirs(broker);
     weir_cleaner_free(broker->cleaner);
     broker->cleaner = NULL;
     weir_upkeep_stop(broker->upkeep);
@@ -391,6 +410,15 @@ enum weir_status weir_broker_run(struct weir_broker *broker, struct weir_detail 
     WEIR_LOG_INFO(broker->log, "stopping",
                   WEIR_STR("signal", signal_number == SIGINT ? "SIGINT" : "SIGTERM"));
     enum weir_status status = stop(broker, detail);
+    if (status == WEIR_OK && atomic_load(&broker->dirs_failed)) {
+        weir_detail_set(detail, "a log directory failed that weir cannot do without");
+        status = WEIR_KAFKA_STORAGE_ERROR;
+    }
+    if (status == WEIR_OK && broker->logs != NULL &&
+        weir_log_manager_offline_count(broker->logs) > 0) {
+        weir_detail_set(detail, "a log directory is offline; the others were closed cleanly");
+        status = WEIR_KAFKA_STORAGE_ERROR;
+    }
     if (status == WEIR_OK && atomic_load(&broker->metadata_failed)) {
         weir_detail_set(detail, "the metadata log failed");
         status = WEIR_KAFKA_STORAGE_ERROR;
@@ -418,5 +446,6 @@ void weir_broker_free(struct weir_broker *broker)
         weir_image_publisher_free(broker->publisher);
     if (broker->logs != NULL)
         weir_log_manager_free(broker->logs);
+    weir_lock_done(&broker->dirs_lock);
     weir_free(broker);
 }

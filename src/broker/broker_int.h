@@ -11,8 +11,10 @@
 #include "weir/broker/cli.h"
 #include "weir/group/group_service.h"
 #include "weir/metadata/controller.h"
+#include "weir/runtime/lock.h"
 #include "weir/server/server.h"
 #include "weir/storage/cleaner.h"
+#include "weir/storage/log_move.h"
 
 #include <stdatomic.h>
 
@@ -41,6 +43,10 @@ struct weir_broker {
 
     struct weir_image_listener image_listener;
     struct weir_leadership_listener leadership;
+    struct weir_log_mover *mover;
+    struct weir_lock dirs_lock;       /* guards dirs_pool; rank UPKEEP */
+    struct weir_task_pool *dirs_pool; /* what is to be done about failed directories */
+    atomic_bool dirs_failed;          /* without those that are left weir cannot go on */
     bool follows_image;   /* set before any operation is submitted: logs are loaded, changes are
                              applied as they come */
     int64_t broker_epoch; /* -1: not registered */
@@ -51,6 +57,19 @@ struct weir_broker {
 void weir_broker_follow_init(struct weir_broker *broker);
 /* Applies the whole current image, then follows. */
 void weir_broker_follow_start(struct weir_broker *broker);
+
+/* broker_dirs.c: log directories at work. */
+void weir_broker_dirs_options(struct weir_broker *broker, struct weir_replicas_options *out);
+/* After registration: where the replicas are. */
+void weir_broker_dirs_registered(struct weir_broker *broker);
+WEIR_MUST_CHECK enum weir_status weir_broker_start_moves(struct weir_broker *broker,
+                                                         struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status weir_broker_watch_dirs(struct weir_broker *broker,
+                                                        struct weir_detail *detail);
+void weir_broker_dir_failed(void *context, const char *dir, struct weir_uuid directory_id,
+                            const struct weir_detail *detail);
+/* Before the controller closes. */
+void weir_broker_stop_dirs(struct weir_broker *broker);
 
 /* broker_register.c: this broker's entry in the metadata. */
 WEIR_MUST_CHECK enum weir_status weir_broker_register(struct weir_broker *broker,

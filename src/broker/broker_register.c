@@ -88,10 +88,12 @@ enum weir_status weir_broker_register(struct weir_broker *broker, struct weir_de
     struct weir_slice own_host = own_host_name(host);
     for (size_t i = 0; i < broker->config->listener_count; i++)
         fill_endpoint(broker, i, own_host, &endpoints[i]);
+    size_t online_count = 0;
     for (size_t i = 0; i < dir_count; i++) {
         struct weir_log_dir_info info;
         weir_log_manager_dir(broker->logs, i, &info);
-        directories[i] = info.directory_id;
+        if (!info.is_offline)
+            directories[online_count++] = info.directory_id;
     }
     tell_new_directories(broker, directories, dir_count);
     struct weir_controller_op op = {
@@ -102,7 +104,7 @@ enum weir_status weir_broker_register(struct weir_broker *broker, struct weir_de
                             .endpoint_count = broker->config->listener_count,
                             .rack = weir_slice_str(broker->config->rack),
                             .log_dirs = directories,
-                            .log_dir_count = dir_count,
+                            .log_dir_count = online_count,
                             .previous_epoch = weir_log_manager_previous_broker_epoch(broker->logs)},
     };
     enum weir_status status = run(broker, &op, detail);

@@ -53,6 +53,7 @@ static enum weir_status new_api(struct weir_broker *broker)
         .controller = broker->controller,
         .replicas = broker->replicas,
         .logs = broker->logs,
+        .mover = broker->mover,
         .groups = broker->groups,
         .statics = &broker->config->statics,
         .cluster_id = broker->cluster_id,

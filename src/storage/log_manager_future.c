@@ -113,17 +113,18 @@ static bool batch_at(struct weir_partition_log *log, int64_t offset, int64_t *ou
 {
     struct weir_log_read_options options = {
         .offset = offset, .bytes_max = 1, .limit = WEIR_LOG_READ_TO_LOG_END, .min_one_batch = true};
+    struct weir_detail why;
     struct weir_log_read read;
     struct weir_buf bytes = {0};
     struct weir_batch_iter iter;
     struct weir_batch batch;
-    if (weir_partition_log_read(log, &options, &read, NULL) != WEIR_OK)
+    if (weir_partition_log_read(log, &options, &read, &why) != WEIR_OK)
         return false;
-    bool is_there = weir_log_read_copy(log->env, &read, &bytes, NULL) == WEIR_OK;
+    bool is_there = weir_log_read_copy(log->env, &read, &bytes, &why) == WEIR_OK;
     weir_log_read_done(&read);
     if (is_there) {
         weir_batch_iter_init(&iter, weir_buf_slice(&bytes));
-        is_there = weir_batch_iter_next(&iter, &batch, NULL) == WEIR_OK;
+        is_there = weir_batch_iter_next(&iter, &batch, &why) == WEIR_OK;
     }
     if (is_there) {
         *out_base = batch.base_offset;

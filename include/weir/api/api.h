@@ -20,6 +20,7 @@
 #include "weir/runtime/task_pool.h"
 #include "weir/server/request.h"
 #include "weir/storage/log_manager.h"
+#include "weir/storage/log_move.h"
 
 struct weir_api;
 
@@ -38,6 +39,7 @@ struct weir_api_options {
     struct weir_controller *controller;
     struct weir_replicas *replicas;
     struct weir_log_manager *logs;
+    struct weir_log_mover *mover;
     struct weir_group_service *groups;
     const struct weir_static_configs *statics;
     const char *cluster_id;

@@ -49,21 +49,21 @@ static enum weir_status run(struct weir_broker *broker, struct weir_controller_o
 
 /* Trap 10.  The partitions of a directory are assigned to its id; one that the node did not have
  * the last time is either new or has lost its meta.properties. */
-static void tell_new_directories(struct weir_broker *broker, const struct weir_uuid *directories,
-                                 size_t count)
+static void tell_new_directories(struct weir_broker *broker)
 {
     const struct weir_image *image = weir_image_ref_current(broker->publisher);
     const struct weir_image_broker *before = weir_image_broker(image, broker->config->node_id);
-    for (size_t i = 0; before != NULL && i < count; i++) {
+    for (size_t i = 0; before != NULL && i < weir_log_manager_dir_count(broker->logs); i++) {
         struct weir_log_dir_info info;
         char id[WEIR_UUID_TEXT_BYTES];
         size_t j = 0;
-        while (j < before->log_dir_count && !weir_uuid_equal(before->log_dirs[j], directories[i]))
-            j++;
-        if (j < before->log_dir_count)
-            continue;
         weir_log_manager_dir(broker->logs, i, &info);
-        weir_uuid_format(directories[i], id);
+        while (j < before->log_dir_count &&
+               !weir_uuid_equal(before->log_dirs[j], info.directory_id))
+            j++;
+        if (j < before->log_dir_count || info.is_offline)
+            continue;
+        weir_uuid_format(info.directory_id, id);
         WEIR_LOG_WARN(broker->log, "log_dir_id_is_new", WEIR_STR("dir", info.path),
                       WEIR_STR("directory_id", id),
                       WEIR_STR("why",
@@ -95,7 +95,7 @@ enum weir_status weir_broker_register(struct weir_broker *broker, struct weir_de
         if (!info.is_offline)
             directories[online_count++] = info.directory_id;
     }
-    tell_new_directories(broker, directories, dir_count);
+    tell_new_directories(broker);
     struct weir_controller_op op = {
         .kind = WEIR_CONTROLLER_REGISTER_BROKER,
         .register_broker = {.id = broker->config->node_id,

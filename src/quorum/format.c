@@ -123,6 +123,20 @@ static enum weir_status write_bootstrap(struct weir_env *env,
     return status;
 }
 
+/* Whether the trouble is the disk's and not a contradiction. */
+static bool is_broken(enum weir_status status)
+{
+    return status == WEIR_IO_ERROR || status == WEIR_NO_SPACE || status == WEIR_EXISTS;
+}
+
+static bool may_skip(const struct weir_format_options *options, const char *dir,
+                     enum weir_status status)
+{
+    const char *metadata_dir =
+        options->metadata_dir != NULL ? options->metadata_dir : options->log_dirs[0];
+    return options->skip_unusable && is_broken(status) && strcmp(dir, metadata_dir) != 0;
+}
+
 static enum weir_status copy_cluster_id(char out[64], const char *from, struct weir_detail *detail)
 {
     size_t size = strlen(from);
@@ -209,7 +223,7 @@ static enum weir_status existing_cluster_id(struct weir_env *env,
         struct weir_meta_properties properties;
         enum weir_status status =
             weir_meta_properties_read(env, options->log_dirs[i], &properties, detail);
-        if (status == WEIR_NOT_FOUND)
+        if (status == WEIR_NOT_FOUND || may_skip(options, options->log_dirs[i], status))
             continue;
         if (status != WEIR_OK)
             return status;
@@ -250,6 +264,10 @@ enum weir_status weir_format(struct weir_env *env, const struct weir_format_opti
     for (size_t i = 0; i < options->log_dir_count && status == WEIR_OK; i++) {
         struct weir_uuid id;
         status = format_dir(env, options, options->log_dirs[i], cluster_id, &id, detail);
+        if (may_skip(options, options->log_dirs[i], status)) {
+            status = WEIR_OK;
+            continue;
+        }
         if (status == WEIR_OK && strcmp(options->log_dirs[i], metadata_dir) == 0) {
             metadata_id = id;
             metadata_is_log_dir = true;
@@ -330,6 +348,7 @@ enum weir_status weir_dirs_check(struct weir_env *env, const struct weir_dirs_op
             .node_id = options->node_id,
             .cluster_id = options->expected_cluster_id,
             .ignore_formatted = true,
+            .skip_unusable = true,
         };
         status = weir_format(env, &format, NULL, detail);
         if (status != WEIR_OK)
@@ -350,6 +369,12 @@ enum weir_status weir_dirs_check(struct weir_env *env, const struct weir_dirs_op
     status = WEIR_OK;
     for (size_t i = 0; i < options->log_dir_count && status == WEIR_OK; i++) {
         status = check_dir(env, &check, options->log_dirs[i], detail);
+        if ((is_broken(status) || (status == WEIR_NOT_FOUND && options->allow_format)) &&
+            strcmp(options->log_dirs[i], metadata_dir) != 0) {
+            status = WEIR_OK;
+            check.ids[check.count++] = (struct weir_uuid){{0}};
+            continue;
+        }
         if (strcmp(options->log_dirs[i], metadata_dir) == 0)
             metadata_index = i;
     }

@@ -32,6 +32,9 @@ struct weir_format_options {
     const char *controller_listener;
     const char *controller_host;
     uint16_t controller_port;
+    /* Log directories that cannot be used (I/O errors, no directory) are passed over, the metadata
+     * directory excepted. */
+    bool skip_unusable;
     bool ignore_formatted; /* directories that are formatted already (same cluster and node) are
                               left as they are */
 };
@@ -43,6 +46,8 @@ WEIR_MUST_CHECK enum weir_status weir_format(struct weir_env *env,
                                              const struct weir_format_options *options,
                                              char out_cluster_id[64], struct weir_detail *detail);
 
+/* (A log directory that cannot be used for its disk's sake is passed over, its id is zero; whoever
+ * opens it takes it offline.  The metadata directory must be usable.) */
 /* The directories of a start: reads every meta.properties, formats those that have none when
  * allow_format (a fresh directory gets the cluster id of the others, or a random one), and refuses
  * what contradicts itself: different cluster or node ids, a directory id seen twice.

@@ -30,16 +30,82 @@ void weir_log_tell_fault(struct weir_partition_log *log, const struct weir_detai
         log->on_fault(log->context, log, fault);
 }
 
+/* Entries as appending makes them.  Each is compared with its batch when it is used, so headers are
+ * enough here; a bad batch ends it. */
+static void index_batches(struct weir_segment *segment, int32_t interval_bytes, uint8_t *buffer,
+                          struct weir_offset_index *offsets, struct weir_time_index *times)
+{
+    struct weir_segment_scan scan;
+    struct weir_batch_place place;
+    int64_t bytes = 0;
+    int64_t max_timestamp = -1;
+    int32_t max_offset = 0;
+    enum weir_status status = WEIR_OK;
+    weir_segment_scan_init(&scan, segment, 0, weir_segment_size(segment), buffer, SCAN_BYTES);
+    while (status == WEIR_OK && weir_segment_scan_next(&scan, false, &place, NULL) == WEIR_OK) {
+        int32_t relative = (int32_t)(place.batch.last_offset - segment->base_offset);
+        if (place.batch.max_timestamp > max_timestamp) {
+            max_timestamp = place.batch.max_timestamp;
+            max_offset = relative;
+        }
+        if (bytes > interval_bytes) {
+            status = weir_offset_index_append(offsets, relative, (int32_t)place.file_pos);
+            if (status == WEIR_OK)
+                status = weir_time_index_maybe_append(times, max_timestamp, max_offset);
+            bytes = 0;
+        }
+        bytes += (int64_t)place.size;
+    }
+    if (status == WEIR_OK)
+        status = weir_time_index_maybe_append(times, max_timestamp, max_offset);
+    (void)status; /* what is missing makes look-ups longer */
+}
+
+static void remake_indexes(struct weir_partition_log *log, struct weir_segment *segment)
+{
+    struct weir_offset_index offsets = {.is_unsynced = true};
+    struct weir_time_index times = {.is_unsynced = true};
+    uint8_t *buffer = weir_malloc(SCAN_BYTES);
+    if (buffer == NULL)
+        return;
+    weir_lock_take(&log->lock);
+    int32_t interval_bytes = log->config.index_interval_bytes;
+    weir_lock_release(&log->lock);
+    index_batches(segment, interval_bytes, buffer, &offsets, &times);
+    weir_lock_take(&segment->lock);
+    if (segment->has_indexes) {
+        weir_offset_index_done(&segment->offset_index);
+        weir_time_index_done(&segment->time_index);
+        segment->offset_index = offsets;
+        segment->time_index = times;
+        offsets = (struct weir_offset_index){0};
+        times = (struct weir_time_index){0};
+    }
+    weir_lock_release(&segment->lock);
+    weir_offset_index_done(&offsets);
+    weir_time_index_done(&times);
+    weir_free(buffer);
+}
+
 void weir_log_tell_unfit_index(struct weir_partition_log *log, struct weir_segment *segment)
 {
     struct weir_detail fault = {{0}};
     weir_lock_take(&segment->lock);
     bool has_unfit = segment->has_unfit_entries;
+    bool has_lost = segment->has_lost_indexes;
     segment->has_unfit_entries = false;
+    segment->has_lost_indexes = false;
     weir_lock_release(&segment->lock);
-    if (!has_unfit)
+    if (!has_unfit && !has_lost)
         return;
-    weir_detail_set(&fault, "%s: index entries do not fit the log and were dropped", segment->path);
+    if (has_lost)
+        remake_indexes(log, segment);
+    if (has_lost)
+        weir_detail_set(&fault, "%s: the indexes were damaged and made anew from the batches",
+                        segment->path);
+    else
+        weir_detail_set(&fault, "%s: index entries do not fit the log and were dropped",
+                        segment->path);
     weir_log_tell_fault(log, &fault);
     /* Memory is right already; if the file cannot be mended now, the next process will meet it. */
     enum weir_status ignored = weir_segment_write_indexes(segment, false, NULL);

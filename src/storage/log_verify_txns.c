@@ -250,6 +250,8 @@ static void note_done(struct remake *remake, struct weir_segment *segment, bool 
     }
     weir_lock_take(&segment->lock);
     segment->is_txn_index_true = true;
+    if (remake->is_possible)
+        segment->is_txn_index_partial = false;
     segment->open_txn_at_end = is_sealed && remake->is_possible ? open_at_end : -1;
     weir_lock_release(&segment->lock);
 }
@@ -270,8 +272,8 @@ enum weir_status weir_log_verify_txns(struct weir_partition_log *log, const stru
     int64_t end_offset = weir_log_segment_end(now, segment_index);
     status = remake_index(&remake, segment_index);
     if (status == WEIR_OK && remake.is_possible)
-        was_wrong = mend(&remake, segment,
-                         end_offset < 0 ? now->offsets.log_end_offset : end_offset, &status);
+        was_wrong = mend(&remake, segment, end_offset < 0 ? now->offsets.log_end_offset : INT64_MAX,
+                         &status);
     else if (status == WEIR_OK)
         status = check_entries(&remake, segment_index, detail);
     if (status == WEIR_OK)

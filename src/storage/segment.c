@@ -152,6 +152,17 @@ static void count_indexes(struct weir_segment *segment)
         weir_segment_cache_remove_indexes(segment->cache, segment);
 }
 
+/* The start has seen the files of a sealed segment whole.  When one is bad now, look-ups go on
+ * without it until it is made anew (weir_log_tell_unfit_index). */
+static enum weir_status forgive(struct weir_segment *segment, enum weir_status status,
+                                bool *io_is_lost)
+{
+    if (!segment->is_sealed || (status != WEIR_CORRUPT && status != WEIR_NOT_FOUND))
+        return status;
+    *io_is_lost = true;
+    return WEIR_OK;
+}
+
 static enum weir_status load_indexes_locked(struct weir_segment *segment,
                                             struct weir_detail *detail)
 {
@@ -162,13 +173,18 @@ static enum weir_status load_indexes_locked(struct weir_segment *segment,
     weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_INDEX, path);
     enum weir_status status = weir_offset_index_read(
         segment->env, path, (int64_t)weir_segment_size(segment), &offsets, detail);
+    bool is_lost = false;
+    bool are_txns_lost = false;
+    status = forgive(segment, status, &is_lost);
     if (status == WEIR_OK) {
         weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TIME_INDEX, path);
-        status = weir_time_index_read(segment->env, path, &times, detail);
+        status =
+            forgive(segment, weir_time_index_read(segment->env, path, &times, detail), &is_lost);
     }
     if (status == WEIR_OK) {
         weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TXN_INDEX, path);
-        status = weir_txn_index_read(segment->env, path, &txns, detail);
+        status = forgive(segment, weir_txn_index_read(segment->env, path, &txns, detail),
+                         &are_txns_lost);
     }
     /* Whoever takes the names away says so before; what was read may be of other files by now. */
     if (atomic_load(&segment->is_detached)) {
@@ -186,6 +202,11 @@ static enum weir_status load_indexes_locked(struct weir_segment *segment,
     count_indexes(segment);
     if (txn_entries_crc(segment) != segment->true_txn_crc)
         segment->is_txn_index_true = false;
+    segment->has_lost_indexes = segment->has_lost_indexes || is_lost;
+    if (are_txns_lost) {
+        segment->is_txn_index_true = false;
+        segment->is_txn_index_partial = true;
+    }
     return WEIR_OK;
 }
 

@@ -331,11 +331,17 @@ static void round_of(uint64_t seed, bool is_told, struct tally *tally)
         damage_world_stop(&world, is_clean);
     }
     damage_world_choose(&world, &damage);
+    /* Or the disk lies later, when the start has looked. */
+    bool is_late = damage_world_random(&world, 4) == 0;
     if (is_told)
-        (void)fprintf(stderr, "%s stop, %s\n", is_clean ? "clean" : "unclean", damage.words);
-    damage_world_apply(&world, &damage);
+        (void)fprintf(stderr, "%s stop, %s%s\n", is_clean ? "clean" : "unclean", damage.words,
+                      is_late ? ", once it is open" : "");
     world.is_printing = is_told;
-    damage_world_open(&world);
+    if (is_late)
+        damage_world_open(&world);
+    damage_world_apply(&world, &damage);
+    if (!is_late)
+        damage_world_open(&world);
     if (judge(&world, unknowable(&world, &damage), tally)) {
         if (!damage.is_log)
             check_retention(&world);

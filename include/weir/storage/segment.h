@@ -67,12 +67,13 @@ struct weir_segment {
     struct weir_time_index time_index;
     struct weir_txn_index txn_index;
     bool has_unfit_entries; /* of the offset index; they were dropped when a look-up met them */
+    bool has_lost_indexes;  /* a file was bad when it was loaded again; it counts as empty */
     bool is_txn_index_true; /* it was made here from the batches, or compared with them */
     uint32_t true_txn_crc;  /* of its entries when they were given back to the file */
     /* Offset of the oldest transaction open where the segment ends, INT64_MAX when there is none;
      * -1: not known. */
     int64_t open_txn_at_end;
-    bool are_times_true;                                      /* likewise max_timestamp */
+    bool are_times_true; /* likewise max_timestamp */
     /* A bad batch was met: times behind it are not known, nor, when the transaction index had to be
      * made anew, what was aborted there. */
     bool has_damage;

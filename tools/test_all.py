@@ -3,7 +3,8 @@
 
 usage: tools/test [--full] [--asan] [--only SUITE,...]
 
-  --full        also the asan and tsan builds with their unit tests, all of clang-tidy, and the client suites under asan
+  --full        the long forms of everything: 10,000 sampled power losses and damages, 500 kills, ten swaps; also the asan
+                and tsan builds with their unit tests, all of clang-tidy, and the client suites under asan
   --asan        the client suites run against the asan build instead of the release
   --only X,...  only these: build, unit, lint, cppcheck, clang-tidy, or suites of compat-tests (kafka-tools, kcat, ...)
 
@@ -85,9 +86,16 @@ def ctest(table, preset, *more):
     table.add('ctest ' + preset, passed, failed, skipped, time.monotonic() - began)
 
 
-def compat(table, binary, only):
+def long_forms(table):
+    """The programs of the dev build that take --full."""
+    for name in ('sim_crash_append', 'sim_crash_move', 'sim_damage'):
+        step(table, name, [os.path.join(ROOT, 'build', 'dev', 'tests', 'sim', name), '--full'])
+    step(table, 'open files', ['/usr/bin/python3', 'tests/integration/open_files.py', 'build/release/weir', '--full'])
+
+
+def compat(table, binary, only, is_full):
     """The client suites; their own closing line and table are taken over."""
-    command = [os.path.join(ROOT, 'compat-tests', 'run'), '--weir', binary]
+    command = [os.path.join(ROOT, 'compat-tests', 'run'), '--weir', binary] + (['--full'] if is_full else [])
     if only:
         command += ['--only', ','.join(only)]
     print('+ ' + ' '.join(command), flush=True)
@@ -175,10 +183,12 @@ def main():
         cppcheck(table)
     if is_built and (suites or not only):
         if (options.asan or options.full) and build(table, 'asan', 'weir'):
-            compat(table, os.path.join(ROOT, 'build', 'asan', 'weir'), suites)
+            compat(table, os.path.join(ROOT, 'build', 'asan', 'weir'), suites, False)
         if not options.asan:
-            compat(table, os.path.join(ROOT, 'build', 'release', 'weir'), suites)
+            compat(table, os.path.join(ROOT, 'build', 'release', 'weir'), suites, options.full)
     if options.full:
+        if wants('unit') and (os.path.exists(os.path.join(ROOT, 'build', 'dev', 'tests'))):
+            long_forms(table)
         for preset in ('asan', 'tsan'):
             if build(table, preset):
                 ctest(table, preset)

@@ -119,7 +119,7 @@ static enum weir_status keep_good(struct reader *reader, struct weir_log_read *o
         return WEIR_OK;
     }
     if (status != WEIR_OK)
-        *detail = why;
+        weir_detail_set(detail, "%s", why.text); /* which may be NULL */
     return status;
 }
 

@@ -386,7 +386,7 @@ enum weir_status weir_log_locate(struct weir_partition_log *log, const struct pu
     struct weir_detail why = {{0}};
     enum weir_status status = weir_log_verify(log, &options, out_good_pos, &why);
     if (status != WEIR_OK)
-        *detail = why;
+        weir_detail_set(detail, "%s", why.text); /* which may be NULL */
     else if (found == WEIR_CORRUPT)
         *out_good_pos = from; /* the file changed in between */
     return status == WEIR_OK ? found : status;

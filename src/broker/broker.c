@@ -357,7 +357,6 @@ enum weir_status weir_broker_new(struct weir_env *env, const struct weir_config 
     if (status == WEIR_OK)
         status = write_port_file(broker, detail);
     if (status == WEIR_OK) {
-        weir_broker_dirs_registered(broker);
         weir_log_mover_resume(broker->mover);
     } else {
         weir_broker_free(broker);

@@ -111,6 +111,7 @@ enum weir_status weir_broker_register(struct weir_broker *broker, struct weir_de
     if (status != WEIR_OK)
         return status;
     broker->broker_epoch = op.register_broker.epoch;
+    weir_broker_dirs_registered(broker); /* before it may lead what is in them */
     op = (struct weir_controller_op){
         .kind = WEIR_CONTROLLER_UNFENCE_BROKER,
         .broker = {.id = broker->config->node_id, .epoch = broker->broker_epoch}};

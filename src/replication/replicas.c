@@ -434,16 +434,18 @@ void weir_replicas_apply(struct weir_replicas *replicas, const struct weir_image
     tell_directories(replicas);
 }
 
+/* Not on the thread that applies the image, so with a list of its own. */
 void weir_replicas_assign_all(struct weir_replicas *replicas, const struct weir_image *image)
 {
-    replicas->assignment_count = 0;
+    struct weir_replicas own = {.options = replicas->options};
     for (size_t i = 0; i < weir_image_topic_count(image); i++) {
         const struct weir_image_topic *topic = weir_image_topic_at(image, i);
         for (int32_t index = 0; index < topic->partition_count; index++)
-            note_directory(replicas, topic, index);
+            note_directory(&own, topic, index);
     }
     if (replicas->options.assign != NULL)
-        tell_directories(replicas);
+        tell_directories(&own);
+    weir_free(own.assignments);
 }
 
 enum weir_status weir_replicas_exchange_log(

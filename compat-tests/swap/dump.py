@@ -15,13 +15,13 @@ CHUNK = 100
 PRINTED_BYTES = 1 << 20
 
 
-def files_of(data, kinds):
+def files_of(dirs, kinds):
     found = []
-    for place, _, names in os.walk(data):
+    for place, _, names in (row for data in dirs for row in os.walk(data)):
         if place.endswith(('-delete', '-stray')):
             continue
         found += [os.path.join(place, name) for name in names if name.rsplit('.', 1)[-1] in kinds]
-    return sorted(path for path in found if os.path.dirname(path) != data)
+    return sorted(path for path in found if os.path.dirname(path) not in dirs)
 
 
 def is_last(path):
@@ -44,9 +44,9 @@ def dump(tools, paths, *flags, is_torn=False, has_gaps=True):
         check(result.out.count('Dumping ') == len(some), 'dumped %d of %d' % (result.out.count('Dumping '), len(some)))
 
 
-def check_data(tools, data, is_killed, compacted):
+def check_data(tools, dirs, is_killed, compacted):
     """After a kill the last segment's indexes are as long as they were made, and its last batch may be half a batch."""
-    logs = files_of(data, ('log',))
+    logs = files_of(dirs, ('log',))
     for topic, decoder in DECODERS.items():
         dump(tools, [path for path in logs if '/%s-' % topic in path], '--deep-iteration', decoder, is_torn=is_killed)
     others = [path for path in logs if not any('/%s-' % topic in path for topic in DECODERS)]
@@ -56,8 +56,8 @@ def check_data(tools, data, is_killed, compacted):
     cleaned = [path for path in others if os.path.basename(os.path.dirname(path)).rsplit('-', 1)[0] in compacted]
     dump(tools, cleaned, '--deep-iteration', '--print-data-log', is_torn=is_killed)
     dump(tools, sorted(set(others) - set(cleaned)), '--deep-iteration', '--print-data-log', is_torn=is_killed, has_gaps=False)
-    indexes = [path for path in files_of(data, ('index', 'timeindex')) if not (is_killed and is_last(path))]
+    indexes = [path for path in files_of(dirs, ('index', 'timeindex')) if not (is_killed and is_last(path))]
     dump(tools, indexes, '--index-sanity-check')
     dump(tools, indexes, '--verify-index-only')
-    dump(tools, [path for path in files_of(data, ('snapshot', 'txnindex')) if '/__cluster_metadata-' not in path])
-    dump(tools, files_of(data, ('checkpoint',)), '--cluster-metadata-decoder')
+    dump(tools, [path for path in files_of(dirs, ('snapshot', 'txnindex')) if '/__cluster_metadata-' not in path])
+    dump(tools, files_of(dirs, ('checkpoint',)), '--cluster-metadata-decoder')

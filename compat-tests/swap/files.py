@@ -62,6 +62,13 @@ def checkpoint(data, name):
     return {'%s-%s' % tuple(line.split()[:2]): int(line.split()[2]) for line in lines[2:]}
 
 
+def checkpoints(dirs, name):
+    found = {}
+    for data in dirs:
+        found.update(checkpoint(data, name))
+    return found
+
+
 def check_index(path, base, entry, code):
     data = read(path)
     cases.check(len(data) % entry == 0, '%s has %d bytes' % (path, len(data)))

@@ -40,9 +40,9 @@ JAVA = ['java', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dor
 class Node(broker.Broker):
     """`kind` says who serves it at the next start."""
 
-    def __init__(self, directory, settings, libs, binary, is_dynamic=False):
+    def __init__(self, directory, settings, libs, binary, is_dynamic=False, dirs=1):
         super().__init__(directory)
-        self.data = os.path.join(directory, 'node')  # not `data`: its compacted topics are not for the suite dump-log
+        self.dirs = [os.path.join(directory, 'node-%d' % n) for n in range(dirs)]  # not `data`: its compacted topics are not for the suite dump-log
         self.libs, self.binary = libs, binary
         self.port, self.controller_port = broker.free_port(), broker.free_port()
         self.config = os.path.join(directory, 'server.properties')
@@ -55,7 +55,7 @@ class Node(broker.Broker):
 
     def write_config(self):
         self.settings['listeners'] = 'PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d' % (self.port, self.controller_port)
-        self.settings['log.dirs'] = self.data
+        self.settings['log.dirs'] = ','.join(self.dirs)
         with open(self.config, 'w') as file:
             file.writelines('%s=%s\n' % row for row in self.settings.items())
 
@@ -73,6 +73,10 @@ class Node(broker.Broker):
 
     def has_port(self):
         return True
+
+    def place_of(self, partition):
+        """The partition's directory."""
+        return next(path for path in (os.path.join(one, partition) for one in self.dirs) if os.path.isdir(path))
 
     def start_as(self, kind):
         self.kind = kind

@@ -11,7 +11,7 @@ import tarfile
 from harness import context, tools
 from harness.cases import Skip, check, check_equal, short, wait_until
 
-QUICK, FULL = 3, 20  # how often the directory changes hands
+QUICK, FULL = 3, 20  # how often the directory changes hands: ten times there and back
 SEED = 4300
 COMPACTED = ('keyed', 'both')
 
@@ -55,9 +55,9 @@ class Clients:
 class Story:
     """One node, and what was last said about it."""
 
-    def __init__(self, ctx, clients, name, flags, is_dynamic):
+    def __init__(self, ctx, clients, name, flags, is_dynamic, dirs=1):
         self.ctx, self.clients, self.name = ctx, clients, name
-        self.node = node.Node(os.path.join(ctx.dir, name), {}, ctx.settings.kafka_libs(), ctx.settings.binary, is_dynamic)
+        self.node = node.Node(os.path.join(ctx.dir, name), {}, ctx.settings.kafka_libs(), ctx.settings.binary, is_dynamic, dirs)
         ctx.brokers.append(self.node)
         self.flags = flags
         self.random = random.Random(SEED)
@@ -75,7 +75,7 @@ class Story:
             self.node.format(*self.flags)
             self.node.start_as('apache')
             self.load('fill')
-            wait_until(lambda: files.checkpoint(self.node.data, 'cleaner-offset-checkpoint').get('keyed-0', 0) > 0, 60,
+            wait_until(lambda: files.checkpoints(self.node.dirs, 'cleaner-offset-checkpoint').get('keyed-0', 0) > 0, 60,
                        'the cleaner has run', pause=0.2)
             self.load('late')
             self.remember()
@@ -92,7 +92,7 @@ class Story:
         codecs = said[('content_uncommitted', 'codec-0')]
         check(all('/%s/' % name in codecs for name in ('none', 'gzip', 'snappy', 'lz4', 'zstd')), 'codecs: ' + short(codecs))
         check_equal(said[('earliest', 'cut-0')], '9', 'the start of cut-0')
-        check(len(files.bases(os.path.join(self.node.data, 'plain-0'), 'log')) > 2, 'few segments')
+        check(len(files.bases(self.node.place_of('plain-0'), 'log')) > 2, 'few segments')
         check('88' in said[('stable_offsets', 'g-open')], 'no pending offset: ' + said[('stable_offsets', 'g-open')])
         check_equal(said[('group', 'g-new')].split()[0], 'consumer', 'type of g-new')
 
@@ -135,8 +135,8 @@ class Story:
         self.node.kill()
 
     def are_starts_kept(self):
-        kept = files.checkpoint(self.node.data, 'log-start-offset-checkpoint')
-        return all(str(kept.get(name, files.bases(os.path.join(self.node.data, name), 'log')[0])) == self.said[('earliest', name)]
+        kept = files.checkpoints(self.node.dirs, 'log-start-offset-checkpoint')
+        return all(str(kept.get(name, files.bases(self.node.place_of(name), 'log')[0])) == self.said[('earliest', name)]
                    for name in ('cut-0', 'cut-1'))
 
     def stop(self):
@@ -144,17 +144,18 @@ class Story:
         _, code = self.node.stop(60)
         check(code in (0, 143), '%s ended with %s: %s' % (kind, code, self.node.log_tail()))
         if kind == 'weir':
-            files.check_clean_stop(self.node.data)
+            for data in self.node.dirs:
+                files.check_clean_stop(data)
 
     def dump(self, is_killed):
-        dump.check_data(self.clients.tools, self.node.data, is_killed, COMPACTED)
+        dump.check_data(self.clients.tools, self.node.dirs, is_killed, COMPACTED)
 
     def rebuilt(self):
         """After weir's clean stop Apache Kafka says the same with its files as with all that can be rebuilt from the logs."""
         with self.case('apache_reads_weirs_files_as_it_would_rebuild_them'):
             self.stop()
             self.dump(False)
-            plain = self.node.data
+            plain = self.node.dirs[0]
             kept = plain + '-stripped'
             shutil.copytree(plain, kept)
             files.strip(kept, COMPACTED)
@@ -218,16 +219,16 @@ def tell_fixture(ctx, clients, archive, kind):
     ctx.brokers.append(place)
     with tarfile.open(archive) as packed:
         packed.extractall(place.dir)
-    os.rename(os.path.join(place.dir, 'disk-base'), place.data)
+    os.rename(os.path.join(place.dir, 'disk-base'), place.dirs[0])
     said = clients.tell(place.start_as(kind))
     place.stop(60)
     if kind == 'weir':
-        files.check_clean_stop(place.data)
-    dump.check_data(clients.tools, place.data, False, COMPACTED + ('cmp',))
+        files.check_clean_stop(place.dirs[0])
+    dump.check_data(clients.tools, place.dirs, False, COMPACTED + ('cmp',))
     return said
 
 
-def settled(ctx, clients):
+def swapped(ctx, clients):
     quick = not ctx.settings.is_full
     story = Story(ctx, clients, 'static', ['--feature', 'transaction.version=1'], False)
     story.begin()
@@ -235,7 +236,7 @@ def settled(ctx, clients):
         story.swap(number)  # the last of them gives it to weir
     story.rebuilt()
     story.end()
-    other = Story(ctx, clients, 'dynamic', ['--feature', 'transaction.version=1', '--standalone'], True)
+    other = Story(ctx, clients, 'dynamic', ['--feature', 'transaction.version=1', '--standalone'], True, dirs=2)
     other.begin()
     for number in range(2 if quick else 4):
         other.swap(number)
@@ -255,6 +256,6 @@ def run(ctx):
     clients = Clients(ctx)
     try:
         stored_fixture(ctx, clients)
-        settled(ctx, clients)
+        swapped(ctx, clients)
     finally:
         clients.tools.stop()

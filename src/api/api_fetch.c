@@ -189,7 +189,10 @@ static bool fill_partition(struct weir_call *call, struct fetch *fetch, struct f
                         has it */
     if (item->status != WEIR_OK) {
         out->aborted_transactions.count = -1;
-        if (item->status == WEIR_NOT_LEADER_OR_FOLLOWER || item->status == WEIR_FENCED_LEADER_EPOCH)
+        /* KIP-951; older versions have no field for it. */
+        if (weir_fetch_response_has_node_endpoints(call->version) &&
+            (item->status == WEIR_NOT_LEADER_OR_FOLLOWER ||
+             item->status == WEIR_FENCED_LEADER_EPOCH))
             set_leader(item, out);
         return true;
     }

@@ -131,7 +131,9 @@ static enum weir_status append(struct weir_call *call, struct produce *produce,
                                        .needs_replicas = needs_replicas};
     } else if (status != WEIR_WOULD_BLOCK) {
         set_record_errors(call, &errors, out);
-        if (status == WEIR_NOT_LEADER_OR_FOLLOWER)
+        /* KIP-951; older versions have no field for it. */
+        if (status == WEIR_NOT_LEADER_OR_FOLLOWER &&
+            weir_produce_response_has_node_endpoints(call->version))
             set_leader(partition, out);
     }
     weir_produce_errors_done(&errors);

@@ -118,16 +118,17 @@ void weir_partition_role(struct weir_partition *partition, struct weir_partition
 static enum weir_status check_leader(const struct weir_partition *partition,
                                      int32_t current_leader_epoch)
 {
+    /* Whatever the metadata says by now of who leads. */
+    if (!partition->is_retired &&
+        (partition->log == NULL || weir_partition_log_has_failed(partition->log)))
+        return WEIR_KAFKA_STORAGE_ERROR;
     if (current_leader_epoch != -1) {
         if (current_leader_epoch < partition->leader_epoch)
             return WEIR_FENCED_LEADER_EPOCH;
         if (current_leader_epoch > partition->leader_epoch)
             return WEIR_UNKNOWN_LEADER_EPOCH;
     }
-    if (partition->is_retired || !partition->is_leader)
-        return partition->log == NULL && !partition->is_retired ? WEIR_KAFKA_STORAGE_ERROR
-                                                                : WEIR_NOT_LEADER_OR_FOLLOWER;
-    return weir_partition_log_has_failed(partition->log) ? WEIR_KAFKA_STORAGE_ERROR : WEIR_OK;
+    return partition->is_retired || !partition->is_leader ? WEIR_NOT_LEADER_OR_FOLLOWER : WEIR_OK;
 }
 
 enum weir_status weir_partition_leader_log(struct weir_partition *partition,

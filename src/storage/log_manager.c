@@ -32,6 +32,7 @@ enum weir_status weir_log_manager_open(const struct weir_log_manager_options *op
     manager->free_percent_min = options->free_percent_min;
     manager->context = options->context;
     weir_list_init(&manager->preferred);
+    weir_list_init(&manager->busy_keys);
     weir_lock_init(&manager->lock, WEIR_LOCK_RANK_LOG_DIR);
     (void)pthread_cond_init(&manager->written,
                             NULL); /* cannot fail with default attributes on Linux */
@@ -270,6 +271,32 @@ void weir_log_replicas_free(struct weir_log_replica *replicas, size_t count)
 
 /* --- Creating and deleting. --- */
 
+static bool is_busy(struct weir_log_manager *manager, const struct weir_topic_partition *key)
+{
+    WEIR_LIST_FOREACH(node, &manager->busy_keys) {
+        if (weir_topic_partition_equal(WEIR_LIST_ENTRY(node, struct busy_key, node)->key, key))
+            return true;
+    }
+    return false;
+}
+
+/* The lock is held.  Two threads never have one partition's directory under their hands: else both
+ * would open a new one, or one would open what the other renames. */
+static void await_key(struct weir_log_manager *manager, const struct weir_topic_partition *key)
+{
+    while (is_busy(manager, key))
+        (void)pthread_cond_wait(&manager->written,
+                                &manager->lock.mutex); /* fails only for a mutex that is not ours */
+}
+
+static void end_busy(struct weir_log_manager *manager, struct busy_key *busy)
+{
+    weir_lock_take(&manager->lock);
+    weir_list_remove(&busy->node);
+    (void)pthread_cond_broadcast(&manager->written); /* cannot fail on an initialised one */
+    weir_lock_release(&manager->lock);
+}
+
 /* The online directory with the fewest partitions, moves towards it and creations under way
  * counted. It counts as one more until end_creating. */
 static enum weir_status begin_creating(struct weir_log_manager *manager, size_t *out)
@@ -452,11 +479,21 @@ weir_log_manager_create_in(struct weir_log_manager *manager, const struct weir_t
                            const struct weir_log_placement *placement,
                            struct weir_partition_log **out, struct weir_detail *detail)
 {
-    struct weir_partition_log *log = weir_log_manager_get(manager, key);
+    struct busy_key busy = {.key = key};
     enum weir_status status;
+    weir_lock_take(&manager->lock);
+    await_key(manager, key);
+    struct log_entry *entry = weir_map_get(&manager->logs, WEIR_KEY(*key));
+    struct weir_partition_log *log = entry == NULL ? NULL : weir_partition_log_ref(entry->log);
     if (log == NULL)
-        return open_new(manager, key, topic_id, config == NULL ? &manager->defaults : config,
-                        placement, out, detail);
+        weir_list_push_back(&manager->busy_keys, &busy.node);
+    weir_lock_release(&manager->lock);
+    if (log == NULL) {
+        status = open_new(manager, key, topic_id, config == NULL ? &manager->defaults : config,
+                          placement, out, detail);
+        end_busy(manager, &busy);
+        return status;
+    }
     status = use_existing(log, topic_id, detail);
     if (status == WEIR_OK)
         status = check_directory(manager, key, placement, detail);
@@ -492,14 +529,20 @@ enum weir_status weir_log_manager_delete(struct weir_log_manager *manager,
                                          const struct weir_topic_partition *key,
                                          struct weir_detail *detail)
 {
-    weir_lock_take(&manager->lock);
+    struct busy_key busy = {.key = key};
     struct log_entry *entry;
+    weir_lock_take(&manager->lock);
+    await_key(manager, key);
     while ((entry = weir_map_get(&manager->logs, WEIR_KEY(*key))) != NULL && entry->is_cleaning) {
         entry->may_not_clean = true;
         (void)pthread_cond_wait(&manager->written,
                                 &manager->lock.mutex); /* fails only for a mutex that is not ours */
+        await_key(manager, key);
     }
-    (void)weir_map_remove(&manager->logs, WEIR_KEY(*key));
+    if (entry != NULL) {
+        (void)weir_map_remove(&manager->logs, WEIR_KEY(*key));
+        weir_list_push_back(&manager->busy_keys, &busy.node);
+    }
     weir_lock_release(&manager->lock);
     if (entry == NULL)
         return WEIR_NOT_FOUND;
@@ -514,6 +557,7 @@ enum weir_status weir_log_manager_delete(struct weir_log_manager *manager,
             *detail = why;
         }
     }
+    end_busy(manager, &busy);
     weir_partition_log_unref(entry->future);
     weir_partition_log_unref(entry->log);
     weir_free(entry);

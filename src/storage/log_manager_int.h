@@ -82,6 +82,12 @@ struct preferred_dir {
     size_t dir_index;
 };
 
+/* A partition whose directory somebody makes or takes away; on that thread's stack. */
+struct busy_key {
+    struct weir_list node;
+    const struct weir_topic_partition *key;
+};
+
 struct weir_log_manager {
     struct weir_env *env;
     const struct weir_log *log;
@@ -102,8 +108,9 @@ struct weir_log_manager {
     bool is_closed;
 
     struct weir_lock lock;  /* the table */
-    pthread_cond_t written; /* with lock: a checkpoint was */
+    pthread_cond_t written; /* with lock: a checkpoint was; also: a wait for a log may be over */
     struct weir_map logs;   /* by key, to struct log_entry */
+    struct weir_list busy_keys;
     struct second_log
         *seconds; /* after loading: those whose first one is in an offline directory */
     size_t second_count;

@@ -79,6 +79,29 @@ static void metadata_log_failed(void *context, enum weir_status status,
     (void)kill(getpid(), SIGTERM); /* wakes weir_broker_run; a signal to oneself cannot fail */
 }
 
+/* Trap 20.  The local log of such a topic begins behind what lies in the remote storage; serving it
+ * would call the rest deleted, and write that down for the next broker. */
+static enum weir_status refuse_remote_storage(void *context, const struct weir_image *image,
+                                              struct weir_detail *detail)
+{
+    const struct weir_broker *broker = context;
+    struct weir_config_resolver resolver = {.image = image,
+                                            .statics = &broker->config->statics,
+                                            .broker_id = broker->config->node_id};
+    for (size_t i = 0; i < weir_image_topic_count(image); i++) {
+        const struct weir_image_topic *topic = weir_image_topic_at(image, i);
+        if (!weir_config_topic_bool(&resolver, topic->name, "remote.storage.enable"))
+            continue;
+        weir_detail_set(detail,
+                        "topic %.*s has remote.storage.enable=true, and weir has no remote "
+                        "storage: its local log is only the end of it. Disable it with Apache "
+                        "Kafka first, or delete the topic there",
+                        WEIR_SLICE_ARGS(topic->name));
+        return WEIR_INVALID;
+    }
+    return WEIR_OK;
+}
+
 static enum weir_status open_controller(struct weir_broker *broker,
                                         struct weir_uuid metadata_directory,
                                         struct weir_detail *detail)
@@ -104,6 +127,8 @@ static enum weir_status open_controller(struct weir_broker *broker,
         .endpoint = &endpoint,
         .statics = &config->statics,
         .publisher = broker->publisher,
+        .accept = refuse_remote_storage,
+        .accept_context = broker,
         .failed = metadata_log_failed,
         .failed_context = broker,
     };
@@ -149,25 +174,6 @@ static struct weir_uuid topic_id_of(void *context, const struct weir_topic_parti
     return is_here ? topic->id : (struct weir_uuid){{0}};
 }
 
-/* Trap 20.  The local log of such a topic begins behind what lies in the remote storage; serving it
- * would call the rest deleted, and write that down for the next broker. */
-static enum weir_status refuse_remote_storage(const struct load_context *load,
-                                              struct weir_detail *detail)
-{
-    for (size_t i = 0; i < weir_image_topic_count(load->image); i++) {
-        const struct weir_image_topic *topic = weir_image_topic_at(load->image, i);
-        if (!weir_config_topic_bool(&load->resolver, topic->name, "remote.storage.enable"))
-            continue;
-        weir_detail_set(detail,
-                        "topic %.*s has remote.storage.enable=true, and weir has no remote "
-                        "storage: its local log is only the end of it. Disable it with Apache "
-                        "Kafka first, or delete the topic there",
-                        WEIR_SLICE_ARGS(topic->name));
-        return WEIR_INVALID;
-    }
-    return WEIR_OK;
-}
-
 static void config_of(void *context, const struct weir_topic_partition *key,
                       struct weir_log_config *out)
 {
@@ -203,9 +209,7 @@ static enum weir_status load_logs(struct weir_broker *broker, struct weir_detail
                                                     .config = config_of,
                                                     .context = &load};
     struct weir_log_manager_load_result result = {0};
-    enum weir_status status = refuse_remote_storage(&load, detail);
-    if (status == WEIR_OK)
-        status = weir_log_manager_load(broker->logs, &options, &result, detail);
+    enum weir_status status = weir_log_manager_load(broker->logs, &options, &result, detail);
     weir_image_unref(load.image);
     if (status == WEIR_OK && result.partition_count > 0)
         WEIR_LOG_INFO(broker->log, "logs_loaded", WEIR_I64("partitions", result.partition_count),

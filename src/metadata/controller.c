@@ -609,6 +609,8 @@ enum weir_status weir_controller_open(const struct weir_controller_options *opti
         status = open_quorum(controller, detail);
     if (status == WEIR_OK)
         status = load(controller, &in_transaction, detail);
+    if (status == WEIR_OK && options->accept != NULL)
+        status = options->accept(options->accept_context, controller->image, detail);
     if (status == WEIR_OK)
         status = activate(controller, in_transaction, detail);
     if (status != WEIR_OK) {

@@ -39,31 +39,43 @@ static char **paths_below(const struct log_view *view, const char *dir)
     return paths;
 }
 
+/* The log's lock and all its parts are held. */
+static void take_paths(struct weir_partition_log *log, char **io_paths, char **io_dir)
+{
+    struct log_view *view = log->now.view;
+    for (size_t i = 0; i < view->count; i++) {
+        char *before = view->segments[i]->path;
+        view->segments[i]->path = io_paths[i];
+        io_paths[i] = before;
+    }
+    char *before = log->dir;
+    log->dir = *io_dir;
+    *io_dir = before;
+    log->has_durable_dir = false;
+}
+
 enum weir_status weir_partition_log_rename_unused(struct weir_partition_log *log, const char *dir,
                                                   struct weir_detail *detail)
 {
-    weir_lock_take(&log->lock);
-    struct log_view *view = log->now.view;
-    char **paths = paths_below(view, dir);
     char *copy = weir_strdup(dir);
+    weir_lock_take(&log->lock);
+    weir_log_stop_cleaning(log);
+    weir_log_begin_change(log, WEIR_LOG_CHANGE_ALL);
+    size_t count = log->now.view->count; /* stays so: all parts are held */
+    char **paths = paths_below(log->now.view, dir);
     enum weir_status status = weir_log_check_open(log, detail);
+    weir_lock_release(&log->lock);
     if (status == WEIR_OK)
         status = paths == NULL || copy == NULL ? WEIR_NO_MEMORY
                                                : weir_path_rename(log->env, log->dir, dir, detail);
-    if (status == WEIR_OK) {
-        for (size_t i = 0; i < view->count; i++) {
-            char *before = view->segments[i]->path;
-            view->segments[i]->path = paths[i];
-            paths[i] = before;
-        }
-        char *before = log->dir;
-        log->dir = copy;
-        copy = before;
-        log->has_durable_dir = false;
-    }
-    free_paths(paths, view->count);
-    weir_free(copy);
+    weir_lock_take(&log->lock);
+    if (status == WEIR_OK)
+        take_paths(log, paths, &copy);
+    weir_log_end_change(log, WEIR_LOG_CHANGE_ALL);
+    weir_log_allow_cleaning(log);
     weir_lock_release(&log->lock);
+    free_paths(paths, count);
+    weir_free(copy);
     return status;
 }
 

@@ -454,7 +454,9 @@ static enum weir_status open_new(struct weir_log_manager *manager,
     (void)snprintf(path, sizeof(path), "%s/%s", manager->dirs[dir_index].path, name);
     options.dir = path;
     options.topic_id = topic_id;
-    status = weir_log_manager_forget_gone(manager, dir_index, detail);
+    status = weir_log_manager_remove_marker(&manager->dirs[dir_index], detail);
+    if (status == WEIR_OK)
+        status = weir_log_manager_forget_gone(manager, dir_index, detail);
     if (status == WEIR_OK)
         status = open_in(manager, dir_index, &options, out, detail);
     end_creating(manager, dir_index);

@@ -483,6 +483,8 @@ static enum weir_status close_dir(struct weir_log_manager *manager, size_t index
                                   struct weir_detail *detail)
 {
     struct weir_detail why = {{0}};
+    if (manager->dirs[index].has_marker)
+        return WEIR_OK; /* a start that went no further: nothing was changed */
     enum weir_status closed = close_logs(manager, index, &why);
     enum weir_status status =
         weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_RECOVERY_POINT, detail);

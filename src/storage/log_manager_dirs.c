@@ -68,8 +68,8 @@ static enum weir_status check_properties(struct log_dir *dir,
     return weir_meta_properties_write(env, dir->path, &dir->properties, detail);
 }
 
-/* M2: the marker's word is taken and the marker removed before anything is touched. */
-static enum weir_status take_marker(struct log_dir *dir, struct weir_detail *detail)
+/* M2: the marker's word is taken, and the marker removed when nothing speaks against a start. */
+static enum weir_status read_marker(struct log_dir *dir, struct weir_detail *detail)
 {
     dir->previous_broker_epoch = -1;
     enum weir_status status =
@@ -79,7 +79,60 @@ static enum weir_status take_marker(struct log_dir *dir, struct weir_detail *det
         return WEIR_OK;
     }
     dir->was_clean = status == WEIR_OK;
-    return weir_clean_marker_remove(dir->manager->env, dir->path, detail);
+    dir->has_marker = true;
+    return WEIR_OK;
+}
+
+enum weir_status weir_log_manager_remove_marker(struct log_dir *dir, struct weir_detail *detail)
+{
+    if (!dir->has_marker)
+        return WEIR_OK;
+    enum weir_status status = weir_clean_marker_remove(dir->manager->env, dir->path, detail);
+    dir->has_marker = status != WEIR_OK;
+    return status;
+}
+
+enum weir_status weir_log_manager_check_name(struct weir_log_manager *manager, const char *dir,
+                                             const char *name, struct weir_detail *detail)
+{
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    struct weir_file_info info;
+    struct weir_topic_partition key;
+    enum weir_partition_dir_kind kind;
+    if (strcmp(name, WEIR_METADATA_LOG_DIR) == 0 || strcmp(name, "remote-log-index-cache") == 0 ||
+        weir_partition_dir_parse(weir_slice_str(name), &key, &kind) == WEIR_OK)
+        return WEIR_OK;
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    enum weir_status status = weir_path_info(manager->env, path, &info, detail);
+    if (status != WEIR_OK || !info.is_directory)
+        return status == WEIR_NOT_FOUND ? WEIR_OK : status;
+    weir_detail_set(detail,
+                    "Found directory %s, which is not in the form of topic-partition, or of a "
+                    "directory that a broker made. It must not be in log.dirs",
+                    path);
+    return WEIR_INVALID;
+}
+
+struct name_check {
+    const struct log_dir *dir;
+    struct weir_detail why;
+};
+
+static enum weir_status on_name(void *context, const char *name)
+{
+    struct name_check *check = context;
+    return weir_log_manager_check_name(check->dir->manager, check->dir->path, name, &check->why);
+}
+
+/* Foreign directories refuse the start before anything is changed. */
+static enum weir_status check_names(const struct log_dir *dir, struct weir_detail *detail)
+{
+    struct name_check check = {.dir = dir};
+    enum weir_status status =
+        weir_dir_list(dir->manager->env, dir->path, on_name, &check, detail);
+    if (check.why.text[0] != '\0')
+        *detail = check.why;
+    return status;
 }
 
 /* The cluster id of the first directory that has one, the wanted one, or a new one. */
@@ -125,7 +178,9 @@ static enum weir_status open_dir(struct log_dir *dir,
     enum weir_status status = lock_path(env, dir->path, &dir->lock_file, detail);
     if (status == WEIR_OK)
         status = check_properties(dir, options, dir->manager->cluster_id, detail);
-    return status == WEIR_OK ? take_marker(dir, detail) : status;
+    if (status == WEIR_OK)
+        status = read_marker(dir, detail);
+    return status == WEIR_OK ? check_names(dir, detail) : status;
 }
 
 /* Whether the trouble is the disk's and not a contradiction. */

@@ -40,7 +40,8 @@ struct log_dir {
     size_t creating_count;     /* the table's lock: logs that are being created in it */
     struct weir_detail reason; /* set before is_offline is */
     bool was_clean;
-    bool is_loaded; /* all its logs; only then may it be called clean */
+    bool has_marker; /* it is still there: nothing was changed yet (M2) */
+    bool is_loaded;  /* all its logs; only then may it be called clean */
     /* Under the manager's lock.  Checkpoints may have lines of partitions that went; the lines must
      * go before one of that name begins anew, or its recovery point would be the old one's. */
     uint64_t gone_count;
@@ -148,6 +149,11 @@ enum weir_status weir_log_manager_open_dirs(struct weir_log_manager *manager,
                                             const struct weir_log_manager_options *options,
                                             struct weir_detail *detail);
 void weir_log_manager_close_dirs(struct weir_log_manager *manager);
+/* M2: removes the marker if it is there, before the first change.  Start and stop only. */
+enum weir_status weir_log_manager_remove_marker(struct log_dir *dir, struct weir_detail *detail);
+/* INVALID when it is neither a partition's directory nor anything else a broker makes. */
+enum weir_status weir_log_manager_check_name(struct weir_log_manager *manager, const char *dir,
+                                             const char *name, struct weir_detail *detail);
 bool weir_log_manager_is_online(const struct log_dir *dir);
 /* The online directory with that id; SIZE_MAX. */
 size_t weir_log_manager_dir_by_id(const struct weir_log_manager *manager, struct weir_uuid id);

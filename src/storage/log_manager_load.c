@@ -169,13 +169,20 @@ static enum weir_status restore_metadata(struct load_task *task, struct weir_par
     return status;
 }
 
+static struct weir_log_config config_of(const struct load *load,
+                                        const struct weir_topic_partition *key)
+{
+    struct weir_log_config config = load->manager->defaults;
+    if (load->options->config != NULL)
+        load->options->config(load->options->context, key, &config);
+    return config;
+}
+
 static enum weir_status open_partition(struct load_task *task, struct weir_detail *detail)
 {
     const struct dir_load *dir = task->dir;
     struct weir_log_manager *manager = dir->load->manager;
-    struct weir_log_config config = manager->defaults;
-    if (dir->load->options->config != NULL)
-        dir->load->options->config(dir->load->options->context, &task->key, &config);
+    struct weir_log_config config = config_of(dir->load, &task->key);
     struct weir_partition_log_options options =
         weir_log_manager_log_options(manager, dir->index, &task->key, &config);
     options.dir = task->path;
@@ -302,20 +309,13 @@ static enum weir_status load_name(struct dir_load *dir, const char *name,
     struct weir_file_info info;
     struct weir_topic_partition key;
     enum weir_partition_dir_kind kind;
-    if (strcmp(name, WEIR_METADATA_LOG_DIR) == 0 || strcmp(name, "remote-log-index-cache") == 0)
+    if (strcmp(name, WEIR_METADATA_LOG_DIR) == 0 ||
+        weir_partition_dir_parse(weir_slice_str(name), &key, &kind) != WEIR_OK)
         return WEIR_OK;
     (void)snprintf(path, sizeof(path), "%s/%s", manager->dirs[dir->index].path, name);
     enum weir_status status = weir_path_info(manager->env, path, &info, detail);
     if (status != WEIR_OK || !info.is_directory)
         return status == WEIR_NOT_FOUND ? WEIR_OK : status;
-    if (weir_partition_dir_parse(weir_slice_str(name), &key, &kind) != WEIR_OK) {
-        weir_detail_set(detail,
-                        "Found directory %s, which is not in the form of topic-partition, or of a "
-                        "directory that a "
-                        "broker made. It must not be in log.dirs",
-                        path);
-        return WEIR_INVALID;
-    }
     switch (kind) {
     case WEIR_PARTITION_DIR_CURRENT:
     case WEIR_PARTITION_DIR_FUTURE:
@@ -323,14 +323,14 @@ static enum weir_status load_name(struct dir_load *dir, const char *name,
     case WEIR_PARTITION_DIR_DELETE:
         return weir_file_reaper_add(manager->reaper, path, true,
                                     weir_env_monotonic_ms(manager->env) +
-                                        manager->defaults.file_delete_delay_ms);
+                                        config_of(dir->load, &key).file_delete_delay_ms);
     case WEIR_PARTITION_DIR_STRAY:
         return WEIR_OK; /* kept, not served */
     }
     return WEIR_OK;
 }
 
-/* The foreign directories are looked for before anything is opened. */
+/* What can refuse a start comes first; then the marker goes (M2), and the rest may change things. */
 static enum weir_status begin_dir(struct dir_load *dir, struct weir_detail *detail)
 {
     struct weir_log_manager *manager = dir->load->manager;
@@ -348,6 +348,32 @@ static enum weir_status begin_dir(struct dir_load *dir, struct weir_detail *deta
     if (status == WEIR_OK)
         status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_CLEANER,
                                                   &dir->cleaned, NULL);
+    const struct log_dir *of = &manager->dirs[dir->index];
+    for (size_t i = 0; i < dir->count && status == WEIR_OK; i++)
+        status = weir_log_manager_check_name(manager, of->path, dir->names[i], detail);
+    return status;
+}
+
+/* All directories, before the first partition of one is opened. */
+static enum weir_status begin_dirs(struct load *load, struct dir_load *dirs,
+                                   struct weir_detail *detail)
+{
+    struct weir_log_manager *manager = load->manager;
+    enum weir_status status = WEIR_OK;
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < manager->dir_count && status == WEIR_OK; i++) {
+            dirs[i].load = load;
+            dirs[i].index = i;
+            if (!weir_log_manager_is_online(&manager->dirs[i]))
+                continue;
+            status = round == 0 ? begin_dir(&dirs[i], detail)
+                                : weir_log_manager_remove_marker(&manager->dirs[i], detail);
+            if (status == WEIR_IO_ERROR) {
+                weir_log_manager_dir_failed(&manager->dirs[i], detail);
+                status = WEIR_OK;
+            }
+        }
+    }
     return status;
 }
 
@@ -367,19 +393,11 @@ static enum weir_status load_dirs(struct load *load, struct dir_load *dirs,
                                   struct weir_detail *detail)
 {
     struct weir_log_manager *manager = load->manager;
-    enum weir_status status = WEIR_OK;
+    enum weir_status status = begin_dirs(load, dirs, detail);
     for (size_t i = 0; i < manager->dir_count && status == WEIR_OK; i++) {
-        dirs[i].load = load;
-        dirs[i].index = i;
-        if (atomic_load_explicit(&manager->dirs[i].is_offline, memory_order_relaxed))
+        if (!weir_log_manager_is_online(&manager->dirs[i]))
             continue;
-        status = begin_dir(&dirs[i], detail);
-        if (status == WEIR_IO_ERROR) {
-            weir_log_manager_dir_failed(&manager->dirs[i], detail);
-            status = WEIR_OK;
-            continue;
-        }
-        if (status == WEIR_OK && dirs[i].count > 0)
+        if (dirs[i].count > 0)
             status =
                 weir_task_pool_new(manager->env, manager->threads_per_dir, &dirs[i].pool, detail);
         for (size_t n = 0; n < dirs[i].count && status == WEIR_OK; n++)

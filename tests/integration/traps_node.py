@@ -58,16 +58,35 @@ def trap_05_another_topics_partition_is_kept_aside_and_said(directory):
     assert os.path.exists(top(directory, stray))
 
 
+def _everything(directory):
+    found = {}
+    for parent, _, names in os.walk(top(directory, '')):
+        for name in names:
+            with open(os.path.join(parent, name), 'rb') as file:
+                found[os.path.join(parent, name)] = file.read()
+    return found
+
+
+def _starts_as_after_a_clean_stop(directory, epoch):
+    """The marker was left where it was, and its epoch is what is registered."""
+    with Broker(directory) as broker:
+        with broker.connect() as client:
+            assert Fetched(client, 't').values() == [b'a', b'b', b'c']
+        is_quiet(broker)
+        assert not is_clean(directory)
+        broker.stop()
+    assert is_clean(directory) and clean_epoch(directory) > epoch
+
+
 def trap_06_a_foreign_directory_is_refused_by_name_and_nothing_is_lost(directory):
     files = _with_records(directory)
     os.mkdir(top(directory, 'lost+found'))
-    before = sorted(os.listdir(files.dir))
+    before, epoch = _everything(directory), clean_epoch(directory)
     code, log = refused(directory)
     assert code == 1 and 'lost+found' in log, log
-    assert sorted(os.listdir(files.dir)) == before
+    assert _everything(directory) == before and clean_epoch(directory) == epoch
     os.rmdir(top(directory, 'lost+found'))
-    with Broker(directory) as broker, broker.connect() as client:
-        assert Fetched(client, 't').values() == [b'a', b'b', b'c']
+    _starts_as_after_a_clean_stop(directory, epoch)
 
 
 # ---- 8, 23: coordinator records ----
@@ -259,8 +278,7 @@ def trap_24_each_start_is_a_new_incarnation_of_the_same_node(directory):
     assert [epoch for _, _, epoch in found] == sorted({epoch for _, _, epoch in found})
     code, log = refused(directory, 'node.id=77')
     assert code == 1 and 'formatted for node 1 ' in log, log
-    with Broker(directory) as broker, broker.connect() as client:
-        assert Fetched(client, 't').values() == [b'a', b'b', b'c']
+    _starts_as_after_a_clean_stop(directory, clean_epoch(directory))
 
 
 # ---- 16, 20, 25: what comes over the wire ----
@@ -297,12 +315,18 @@ def trap_20_a_topic_in_remote_storage_is_refused(directory):
         broker.stop()
     # Apache Kafka had made it so.
     log = Files(directory, '__cluster_metadata')
-    last = log.batches()[-1]
+    last, names = log.batches()[-1], os.listdir(log.dir)
     log.append(build([(None, _config_record('t', 'remote.storage.enable', 'true'))], last.last + 1, last.epoch))
-    before = files.read(0, LOG), sorted(os.listdir(files.dir))
-    code, log = refused(directory)
-    assert code == 1 and 'remote.storage.enable' in log and 'topic t ' in log, log
-    assert (files.read(0, LOG), sorted(os.listdir(files.dir))) == before
+    before = files.read(0, LOG), sorted(os.listdir(files.dir)), log.batches()[-1].last
+    epoch = clean_epoch(directory)
+    code, output = refused(directory)
+    assert code == 1 and 'remote.storage.enable' in output and 'topic t ' in output, output
+    # Not even an election is in the metadata log.
+    assert (files.read(0, LOG), sorted(os.listdir(files.dir)), log.batches()[-1].last) == before, names
+    assert clean_epoch(directory) == epoch
+    last = log.batches()[-1]
+    log.append(build([(None, _config_record('t', 'remote.storage.enable', 'false'))], last.last + 1, last.epoch))
+    _starts_as_after_a_clean_stop(directory, epoch)
 
 
 def trap_25_the_apis_between_brokers_that_are_not_there_are_not_advertised(directory):

@@ -339,6 +339,11 @@ struct weir_controller_options {
         *endpoint; /* what is written to VotersRecord; NULL: localhost:9093 */
     const struct weir_static_configs *statics; /* borrowed for the controller's life */
     struct weir_image_publisher *publisher;
+    /* Whether this node can serve what the metadata says; asked with what the log holds before
+     * anything is written to it.  Another status refuses the opening.  NULL: always. */
+    enum weir_status (*accept)(void *context, const struct weir_image *image,
+                               struct weir_detail *detail);
+    void *accept_context;
     /* The metadata log failed; on the controller's thread, once.  The broker stops. */
     void (*failed)(void *context, enum weir_status status, const struct weir_detail *detail);
     void *failed_context;

@@ -6,9 +6,9 @@
  * clean-shutdown marker, loading, checkpoints, creation and deletion, and which directory has
  * failed.
  *
- * Order of a start: open (locks, meta.properties, markers read and removed) -> the metadata log is
- * opened by its owner with weir_log_manager_metadata_options -> load (all other partitions, with
- * the configs of the metadata image, strays renamed) -> serve -> close.  The timers are the
+ * Order of a start: open (locks, meta.properties, markers read) -> the metadata log is opened by
+ * its owner with weir_log_manager_metadata_options -> load (markers removed; all other partitions,
+ * with the configs of the metadata image, strays renamed) -> serve -> close.  The timers are the
  * broker's: it calls the checkpoint, retention and reaper functions.
  *
  * Thread-safe: the table of partitions has its own lock (rank LOG_DIR), never held across a file
@@ -16,8 +16,9 @@
  *
  * Promises:
  *  M1  two processes never have one directory open (POSIX lock on .lock, which Apache Kafka
- * honours). M2  the marker is removed before anything else is changed, and written last, only after
- * every log in the directory closed and verified itself. M3  a failed directory is told once
+ * honours). M2  the marker is removed before anything that it speaks of is changed (a start that is
+ * refused before leaves it), and written last, only after every log in the directory closed and
+ * verified itself. M3  a failed directory is told once
  * through on_dir_failed; its logs fail with KAFKA_STORAGE_ERROR, others go on.
  */
 

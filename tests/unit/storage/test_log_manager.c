@@ -198,10 +198,37 @@ Test(log_manager, another_cluster_or_node_is_refused)
     cr_assert_eq(try_open(1, "one"), WEIR_INVALID);
 }
 
+static void config_with_delay(void *context, const struct weir_topic_partition *key,
+                              struct weir_log_config *out)
+{
+    (void)context;
+    (void)key;
+    out->file_delete_delay_ms = 500;
+}
+
+Test(log_manager, directories_of_an_interrupted_deletion_wait_as_long_as_is_configured)
+{
+    struct weir_log_manager_load_options options = {.config = config_with_delay};
+    struct weir_log_manager_load_result result;
+    shell("mkdir -p a/t-0.0123456789abcdef0123456789abcdef-delete");
+    cr_assert_eq(try_open(1, NULL), WEIR_OK);
+    cr_assert_eq(weir_log_manager_load(manager, &options, &result, &world.detail), WEIR_OK);
+    world.now_ms += 499;
+    weir_log_manager_reap(manager);
+    cr_assert(exists(dir_a, "t-0.0123456789abcdef0123456789abcdef-delete"));
+    world.now_ms += 1;
+    weir_log_manager_reap(manager);
+    cr_assert(!exists(dir_a, "t-0.0123456789abcdef0123456789abcdef-delete"));
+}
+
 Test(log_manager, a_foreign_directory_is_refused_by_name)
 {
     shell("mkdir -p a/lost+found");
+    cr_assert_eq(try_open(1, NULL), WEIR_INVALID);
+    cr_assert_not_null(strstr(world.detail.text, "lost+found"));
+    shell("rmdir a/lost+found");
     cr_assert_eq(try_open(1, NULL), WEIR_OK);
+    shell("mkdir -p a/lost+found");
     struct weir_log_manager_load_options options = {0};
     struct weir_log_manager_load_result result;
     cr_assert_eq(weir_log_manager_load(manager, &options, &result, &world.detail), WEIR_INVALID);

@@ -76,6 +76,45 @@ Test(traps, trap_21_a_marker_from_another_time_makes_the_previous_epoch_unknown)
     weir_log_manager_free(manager);
 }
 
+static enum weir_status try_open(int32_t node_id, const char *cluster_id)
+{
+    const char *const dirs[] = {dir_a, dir_b};
+    struct weir_log_manager_options options = {.env = &world.env,
+                                               .dirs = dirs,
+                                               .dir_count = 2,
+                                               .node_id = node_id,
+                                               .cluster_id = cluster_id,
+                                               .defaults = weir_log_config_default()};
+    struct weir_log_manager *manager = NULL;
+    enum weir_status status = weir_log_manager_open(&options, &manager, &world.detail);
+    weir_log_manager_free(manager);
+    return status;
+}
+
+Test(traps, trap_21_a_refused_start_leaves_the_markers_and_their_epoch)
+{
+    char foreign[400];
+    int64_t epoch = -1;
+    (void)snprintf(foreign, sizeof(foreign), "%s/lost+found", dir_b);
+    (void)epoch_after(12, NULL);
+    struct weir_log_manager *manager = open_both();
+    cr_assert_eq(weir_log_manager_close(manager, 15, true, &world.detail), WEIR_OK);
+    weir_log_manager_free(manager);
+    cr_assert_eq(try_open(2, NULL), WEIR_INVALID);
+    cr_assert_eq(try_open(1, "another"), WEIR_INCONSISTENT_CLUSTER_ID);
+    cr_assert_eq(weir_dir_make_all_durably(&world.env, foreign, &world.detail), WEIR_OK);
+    cr_assert_eq(try_open(1, NULL), WEIR_INVALID);
+    cr_assert_not_null(strstr(world.detail.text, "lost+found"), "%s", world.detail.text);
+    cr_assert_eq(weir_dir_remove_all(&world.env, foreign, &world.detail), WEIR_OK);
+    cr_assert_eq(weir_clean_marker_read(&world.env, dir_a, &epoch, &world.detail), WEIR_OK);
+    cr_assert_eq(epoch, 15);
+    cr_assert_eq(try_open(1, NULL), WEIR_OK); /* went no further */
+    manager = open_both();
+    cr_assert_eq(weir_log_manager_previous_broker_epoch(manager), 15);
+    cr_assert_eq(weir_clean_marker_read(&world.env, dir_a, &epoch, &world.detail), WEIR_NOT_FOUND);
+    weir_log_manager_free(manager);
+}
+
 Test(traps, trap_22_the_times_of_a_clock_that_steps_back_leave_a_rising_index)
 {
     world.options.config.index_interval_bytes = 1;

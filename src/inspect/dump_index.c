@@ -86,7 +86,8 @@ static void expect_rising(struct index_dump *index, int64_t first, int64_t secon
 /* A wrap-around (the name is from outside) must not be undefined. */
 static long long absolute_offset(const struct index_dump *index, int32_t relative)
 {
-    return (long long)((uint64_t)index->dump->name.offset + (uint64_t)(int64_t)relative);
+    uint64_t sum = (uint64_t)index->dump->name.offset + (uint64_t)(int64_t)relative;
+    return (int64_t)sum;
 }
 
 static void print_offset_entry(struct index_dump *index, const uint8_t *entry)

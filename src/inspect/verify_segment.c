@@ -208,7 +208,7 @@ void verify_segment(struct partition *partition, size_t index, int64_t next_base
         index_check_free(segment.indexes);
         return;
     }
-    struct scan_item item;
+    struct scan_item item = {.kind = SCAN_END};
     while (!partition->verify->report.is_stopped && scan_next(&scan, &item))
         on_item(&segment, &item);
     if (item.kind == SCAN_FAILED) {
@@ -252,7 +252,7 @@ void verify_metadata_snapshot(struct partition *partition, const struct listed *
     char path[INSPECT_PATH_BYTES];
     struct weir_detail detail = {{0}};
     struct log_scan scan;
-    struct scan_item item;
+    struct scan_item item = {.kind = SCAN_END};
     struct snapshot_ends ends = {0};
     uint64_t damage_count = 0;
     int64_t next_offset = 0;

@@ -105,6 +105,7 @@ static bool pace(void *context, size_t bytes)
     struct weir_env *env = cleaner->options.env;
     if (is_unwanted(cleaning))
         return false;
+    refresh_config(cleaner);
     weir_lock_take(&cleaner->lock);
     double rate = cleaner->config.bytes_per_second_max;
     if (rate < 1e15) {
@@ -122,6 +123,7 @@ static bool pace(void *context, size_t bytes)
                           (long)(left_ms < WAIT_MAX_MS ? left_ms : WAIT_MAX_MS));
         weir_lock_release(&cleaner->lock);
         was_unwanted = is_unwanted(cleaning);
+        refresh_config(cleaner); /* a round at a low rate lasts for long */
         weir_lock_take(&cleaner->lock);
     }
     bool may_go_on = !cleaner->is_stopping && !was_unwanted;
@@ -395,6 +397,15 @@ enum weir_status weir_cleaner_start(struct weir_cleaner *cleaner, struct weir_de
     return add_worker(cleaner, detail);
 }
 
+static void free_worker(struct cleaner_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    (void)weir_task_pool_cancel(worker->pool, &worker->task); /* or it runs, and ends */
+    weir_task_pool_free(worker->pool);
+    weir_free(worker);
+}
+
 void weir_cleaner_free(struct weir_cleaner *cleaner)
 {
     if (cleaner == NULL)
@@ -403,13 +414,10 @@ void weir_cleaner_free(struct weir_cleaner *cleaner)
     cleaner->is_stopping = true;
     (void)pthread_cond_broadcast(&cleaner->wake); /* cannot fail on an initialised condition */
     weir_lock_release(&cleaner->lock);
-    /* Worker 0 first: it is the one that adds others. */
-    for (int32_t i = 0; i < cleaner->worker_count; i++) {
-        struct cleaner_worker *worker = cleaner->workers[i];
-        (void)weir_task_pool_cancel(worker->pool, &worker->task); /* or it runs, and ends */
-        weir_task_pool_free(worker->pool);
-        weir_free(worker);
-    }
+    /* Worker 0 first: it is the one that adds others, and counts them. */
+    free_worker(cleaner->workers[0]);
+    for (int32_t i = 1; i < cleaner->worker_count; i++)
+        free_worker(cleaner->workers[i]);
     (void)pthread_cond_destroy(&cleaner->wake);
     weir_lock_done(&cleaner->lock);
     weir_free(cleaner);

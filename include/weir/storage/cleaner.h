@@ -112,7 +112,7 @@ struct weir_cleaner_options {
     struct weir_log_manager *logs; /* outlives the cleaner */
     const struct weir_log *log;    /* where events go; may be NULL */
     /* Fills what is in force now (it holds the defaults when called); asked before each choice of a
-     * log, from the cleaner's threads.  NULL: the defaults. */
+     * log, and during a round for the rate, from the cleaner's threads.  NULL: the defaults. */
     void (*config)(void *context, struct weir_cleaner_config *out);
     void *context;
 };

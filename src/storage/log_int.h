@@ -272,6 +272,12 @@ int64_t weir_log_delete_due_ms(const struct weir_partition_log *log);
 /* log_upkeep.c */
 enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log,
                                                    struct weir_detail *detail);
+enum weir_status weir_log_write_some_small_files_locked(struct weir_partition_log *log,
+                                                        bool with_epochs,
+                                                        struct weir_detail *detail);
+/* The flush of partition_log.h; is_closing: the small files and the names come later. */
+enum weir_status weir_log_flush(struct weir_partition_log *log, bool include_active,
+                                bool is_closing, struct weir_detail *detail);
 /* After an append that began at the offset, or after a flush (-1): whether the high watermark has
  * to wait, and where.  The lock is held. */
 void weir_log_update_hold(struct weir_partition_log *log, int64_t appended_from);
@@ -281,6 +287,15 @@ enum weir_status weir_log_sync_names_locked(struct weir_partition_log *log,
 /* All segments go; one empty one at offset remains. The lock is held. */
 enum weir_status weir_log_restart_at(struct weir_partition_log *log, int64_t offset,
                                      struct weir_detail *detail);
+
+/* log_close.c */
+/* Reads back the files of a sealed segment, or of the active one whose batches end at end_offset,
+ * unless that was done since they were written last.  max_timestamp is the segment's.  CORRUPT
+ * names the file that is not what it should be. */
+enum weir_status weir_log_prove_segment(struct weir_segment *segment, int64_t end_offset,
+                                        int64_t max_timestamp, struct weir_detail *detail);
+/* The start has done that. */
+void weir_log_note_proven(struct weir_segment *segment);
 
 /* clean_log.c */
 /* Waits for a round to end and lets none begin before it is allowed again.  The lock is held, and

@@ -204,6 +204,7 @@ static enum weir_status check_indexes(struct loader *loader, struct weir_segment
     if (status == WEIR_OK) {
         weir_segment_set_sealed(segment, true);
         weir_segment_drop_indexes(segment);
+        weir_log_note_proven(segment);
     }
     return status;
 }
@@ -485,6 +486,8 @@ static enum weir_status find_end(struct loader *loader, int64_t *out_end_offset,
         enum weir_status status = check_tail(loader, loader->segments[last], out_end_offset, &why);
         bool is_behind = status == WEIR_OK && loader->options->was_clean &&
                          *out_end_offset > loader->options->recovery_point;
+        if (status == WEIR_OK)
+            weir_log_note_proven(loader->segments[last]);
         if (status != WEIR_CORRUPT && !is_behind)
             return status;
         loader->recovery->rebuilt_indexes++;

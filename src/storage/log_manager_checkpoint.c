@@ -48,8 +48,9 @@ static bool checkpoint_value(struct weir_log_manager *manager, struct weir_parti
         weir_free(segments);
         return is_inside;
     case CHECKPOINT_CLEANER:
+        /* One that lies behind the end is older than what is there now. */
         *out = weir_log_manager_cleaner_offset(manager, log);
-        return *out >= 0;
+        return *out >= 0 && *out <= weir_partition_log_end_offset(log);
     case CHECKPOINT_KIND_COUNT:
         break;
     }
@@ -63,11 +64,10 @@ static void path_of(const struct weir_log_manager *manager, size_t dir_index,
                    checkpoint_name(kind));
 }
 
-static enum weir_status write_checkpoint(struct weir_log_manager *manager, size_t dir_index,
-                                         enum checkpoint_kind kind, struct weir_detail *detail)
+/* What the checkpoint has to say now. */
+static enum weir_status collect(struct weir_log_manager *manager, size_t dir_index,
+                                enum checkpoint_kind kind, struct weir_offset_checkpoint *out)
 {
-    char path[WEIR_SEGMENT_PATH_BYTES];
-    struct weir_offset_checkpoint checkpoint = {0};
     struct weir_log_replica *replicas = NULL;
     size_t count = 0;
     enum weir_status status = weir_log_manager_replicas(manager, &replicas, &count);
@@ -77,13 +77,49 @@ static enum weir_status write_checkpoint(struct weir_log_manager *manager, size_
         struct weir_partition_log *log = replicas[i].log;
         int64_t offset;
         if (replicas[i].dir_index == dir_index && checkpoint_value(manager, log, kind, &offset))
-            status = weir_offset_checkpoint_add(&checkpoint, weir_partition_log_key(log), offset);
+            status = weir_offset_checkpoint_add(out, weir_partition_log_key(log), offset);
     }
     weir_log_replicas_free(replicas, count);
+    return status;
+}
+
+static enum weir_status write_checkpoint(struct weir_log_manager *manager, size_t dir_index,
+                                         enum checkpoint_kind kind, struct weir_detail *detail)
+{
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    struct weir_offset_checkpoint checkpoint = {0};
+    enum weir_status status = collect(manager, dir_index, kind, &checkpoint);
     path_of(manager, dir_index, kind, path);
     if (status == WEIR_OK)
         status = weir_offset_checkpoint_write(manager->env, path, &checkpoint, detail);
     weir_offset_checkpoint_done(&checkpoint);
+    return status;
+}
+
+/* Reads it back when its logs are closed. */
+static enum weir_status verify_checkpoint(struct weir_log_manager *manager, size_t dir_index,
+                                          enum checkpoint_kind kind, struct weir_detail *detail)
+{
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    struct weir_offset_checkpoint known = {0};
+    struct weir_offset_checkpoint found = {0};
+    path_of(manager, dir_index, kind, path);
+    enum weir_status status = collect(manager, dir_index, kind, &known);
+    if (status == WEIR_OK)
+        status = weir_offset_checkpoint_read(manager->env, path, &found, detail);
+    weir_offset_checkpoint_sort(&found);
+    bool is_same = found.count == known.count;
+    for (size_t i = 0; i < known.count && is_same; i++) {
+        int64_t offset = -1;
+        is_same = weir_offset_checkpoint_find(&found, &known.items[i].key, &offset) &&
+                  offset == known.items[i].offset;
+    }
+    weir_offset_checkpoint_done(&known);
+    weir_offset_checkpoint_done(&found);
+    if (status == WEIR_OK && !is_same) {
+        weir_detail_set(detail, "%s is not what was written to it", path);
+        status = WEIR_CORRUPT;
+    }
     return status;
 }
 
@@ -394,12 +430,25 @@ struct close_task {
     struct close_work *work;
 };
 
+static void tell_doubt(struct weir_log_manager *manager, struct weir_partition_log *log,
+                       const struct weir_detail *detail)
+{
+    const struct weir_topic_partition *key = weir_partition_log_key(log);
+    WEIR_LOG_ERROR(manager->log, "log_not_clean", WEIR_STR("topic", key->topic),
+                   WEIR_I64("partition", key->partition), WEIR_STR("why", detail->text),
+                   WEIR_STR("next", "the directory is not marked as clean, and whoever starts next "
+                                    "looks at all of this log"));
+}
+
 static void close_one(struct close_work *work, struct weir_partition_log *log)
 {
     struct weir_detail detail = {{0}};
     weir_partition_log_note_durable_dir(log); /* close_logs saw to it */
     enum weir_status status = weir_partition_log_close(log, &detail);
-    log_failure(work->manager, log, "close_failed", status, &detail);
+    if (status == WEIR_CORRUPT)
+        tell_doubt(work->manager, log, &detail);
+    else
+        log_failure(work->manager, log, "close_failed", status, &detail);
     if (status == WEIR_OK)
         return;
     weir_lock_take(&work->lock);
@@ -486,15 +535,12 @@ static enum weir_status close_dir(struct weir_log_manager *manager, size_t index
     if (manager->dirs[index].has_marker)
         return WEIR_OK; /* a start that went no further: nothing was changed */
     enum weir_status closed = close_logs(manager, index, &why);
-    enum weir_status status =
-        weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_RECOVERY_POINT, detail);
-    if (status == WEIR_OK)
-        status = weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_LOG_START, detail);
-    if (status == WEIR_OK)
+    enum weir_status status = WEIR_OK;
+    for (int kind = 0; kind < CHECKPOINT_KIND_COUNT && status == WEIR_OK; kind++)
         status =
-            weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_HIGH_WATERMARK, detail);
-    if (status == WEIR_OK)
-        status = weir_log_manager_write_checkpoint(manager, index, CHECKPOINT_CLEANER, detail);
+            weir_log_manager_write_checkpoint(manager, index, (enum checkpoint_kind)kind, detail);
+    for (int kind = 0; kind < CHECKPOINT_KIND_COUNT && status == WEIR_OK; kind++)
+        status = verify_checkpoint(manager, index, (enum checkpoint_kind)kind, detail);
     if (status == WEIR_OK && closed != WEIR_OK) {
         weir_detail_set(detail, "%s", why.text);
         status = closed;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What task threads do to a log: flush, closing, deletion. */
+/* What task threads do to a log: flush and deletion. */
 
 #include "log_int.h"
 
@@ -74,8 +74,9 @@ static void note_small_files(struct weir_partition_log *log, struct small_files 
     weir_epoch_cache_done(&files->epochs);
 }
 
-static enum weir_status write_small_files_locked(struct weir_partition_log *log, bool with_epochs,
-                                                 struct weir_detail *detail)
+enum weir_status weir_log_write_some_small_files_locked(struct weir_partition_log *log,
+                                                        bool with_epochs,
+                                                        struct weir_detail *detail)
 {
     struct small_files files;
     enum weir_status status = take_small_files(log, with_epochs, &files);
@@ -88,7 +89,7 @@ static enum weir_status write_small_files_locked(struct weir_partition_log *log,
 enum weir_status weir_log_write_small_files_locked(struct weir_partition_log *log,
                                                    struct weir_detail *detail)
 {
-    return write_small_files_locked(log, log->epochs.is_dirty, detail);
+    return weir_log_write_some_small_files_locked(log, log->epochs.is_dirty, detail);
 }
 
 enum weir_status weir_partition_log_write_small_files(struct weir_partition_log *log,
@@ -212,8 +213,19 @@ static enum weir_status write_missing(struct weir_partition_log *log, struct flu
     return status;
 }
 
-static enum weir_status sync_segments(const struct weir_partition_log *log,
-                                      const struct flush *flush, struct weir_detail *detail)
+/* While what was written is still in memory.  A close looks again where a doubt is left. */
+static void prove_sealed(struct weir_partition_log *log, struct weir_segment *segment,
+                         int64_t end_offset)
+{
+    weir_lock_take(&log->lock);
+    int64_t max_timestamp = segment->max_timestamp;
+    weir_lock_release(&log->lock);
+    enum weir_status ignored = weir_log_prove_segment(segment, end_offset, max_timestamp, NULL);
+    (void)ignored;
+}
+
+static enum weir_status sync_segments(struct weir_partition_log *log, const struct flush *flush,
+                                      struct weir_detail *detail)
 {
     struct weir_env *env = log->env;
     const struct log_view *view = flush->view;
@@ -228,6 +240,8 @@ static enum weir_status sync_segments(const struct weir_partition_log *log,
         else if (flush->include_active)
             status = weir_segment_sync(segment, flush->include_cuts,
                                        detail); /* its indexes are rebuilt after a crash */
+        if (status == WEIR_OK && !is_active && !flush->is_closing)
+            prove_sealed(log, segment, view->segments[i + 1]->base_offset);
     }
     if (status == WEIR_OK && flush->include_names && !flush->is_closing)
         status = weir_dir_sync(env, log->dir, detail);
@@ -299,8 +313,8 @@ static enum weir_status flush_alone(struct weir_partition_log *log, struct flush
 }
 
 /* One at a time; who waited finds its work done, or does that of all who came with it. */
-static enum weir_status flush_log(struct weir_partition_log *log, bool include_active,
-                                  bool is_closing, struct weir_detail *detail)
+enum weir_status weir_log_flush(struct weir_partition_log *log, bool include_active,
+                                bool is_closing, struct weir_detail *detail)
 {
     struct flush flush = {.include_active = include_active, .is_closing = is_closing};
     weir_lock_take(&log->lock);
@@ -323,7 +337,7 @@ static enum weir_status flush_log(struct weir_partition_log *log, bool include_a
 enum weir_status weir_partition_log_flush(struct weir_partition_log *log, bool include_active,
                                           struct weir_detail *detail)
 {
-    return flush_log(log, include_active, false, detail);
+    return weir_log_flush(log, include_active, false, detail);
 }
 
 void weir_partition_log_note_durable_dir(struct weir_partition_log *log)
@@ -371,106 +385,7 @@ int64_t weir_partition_log_synced_offset(struct weir_partition_log *log)
     return synced_offset;
 }
 
-/* --- The end. --- */
-
-/* Reads back what a clean directory promises (reference F.2): after the marker nobody checks it
- * again. */
-static enum weir_status verify(struct weir_partition_log *log, struct weir_detail *detail)
-{
-    char path[WEIR_SEGMENT_PATH_BYTES];
-    struct weir_segment *active = weir_log_active(log);
-    struct weir_offset_index offsets = {0};
-    struct weir_time_index times = {0};
-    struct weir_epoch_cache epochs = {0};
-    struct weir_producer_state *producers = NULL;
-    uint64_t size = 0;
-    enum weir_status status = weir_segment_file_size(active, &size, detail);
-    if (status == WEIR_OK && size != weir_segment_size(active)) {
-        weir_detail_set(detail, "%s.log has %" PRIu64 " bytes and should have %" PRIu64,
-                        active->path, size, weir_segment_size(active));
-        status = WEIR_CORRUPT;
-    }
-    weir_segment_file_path(active, WEIR_SEGMENT_SUFFIX_INDEX, path);
-    if (status == WEIR_OK)
-        status = weir_offset_index_read(log->env, path, (int64_t)size, &offsets, detail);
-    weir_segment_file_path(active, WEIR_SEGMENT_SUFFIX_TIME_INDEX, path);
-    if (status == WEIR_OK)
-        status = weir_time_index_read(log->env, path, &times, detail);
-    if (status == WEIR_OK && weir_time_index_last(&times).timestamp != active->max_timestamp &&
-        active->max_timestamp >= 0) {
-        weir_detail_set(detail, "%s lacks its last entry", path);
-        status = WEIR_CORRUPT;
-    }
-    weir_log_path(log, "leader-epoch-checkpoint", path);
-    if (status == WEIR_OK)
-        status = weir_epoch_cache_read(log->env, path, &epochs, detail);
-    if (status == WEIR_OK && log->snapshot_offset >= 0)
-        status = weir_producer_state_new(&producers);
-    if (status == WEIR_OK && log->snapshot_offset >= 0) {
-        weir_offset_file_path(log->dir, log->snapshot_offset, WEIR_SEGMENT_SUFFIX_SNAPSHOT, path);
-        status = weir_producer_state_read(log->env, path, producers, 0, INT64_MAX, detail);
-    }
-    weir_offset_index_done(&offsets);
-    weir_time_index_done(&times);
-    weir_epoch_cache_done(&epochs);
-    weir_producer_state_free(producers);
-    return status;
-}
-
-static enum weir_status finish_files(struct weir_partition_log *log, struct weir_detail *detail)
-{
-    struct weir_segment *active = weir_log_active(log);
-    int64_t end_offset = log->now.offsets.log_end_offset;
-    bool has_data = end_offset > active->base_offset || log->now.view->count > 1;
-    weir_segment_add_final_time_entry(active);
-    weir_segment_release_reserve(active);
-    enum weir_status status = weir_segment_write_indexes(active, true, detail);
-    /* Trap 3: a log with records and a clean marker needs a snapshot. */
-    if (status == WEIR_OK && has_data)
-        status = weir_log_write_snapshot(log, end_offset, true, detail);
-    if (status == WEIR_OK)
-        status = weir_log_tidy_snapshots(log, end_offset, detail);
-    /* Last, since replacing either syncs the names as well.  Epochs that begin at the log end are
-     * dropped by whoever opens the log, so nobody misses them. */
-    if (status == WEIR_OK)
-        status = write_small_files_locked(
-            log, weir_epoch_cache_is_write_due(&log->epochs, end_offset), detail);
-    if (status == WEIR_OK)
-        status = weir_log_sync_names_locked(log, detail);
-    return status == WEIR_OK ? verify(log, detail) : status;
-}
-
-enum weir_status weir_partition_log_close(struct weir_partition_log *log,
-                                          struct weir_detail *detail)
-{
-    weir_lock_take(&log->lock);
-    weir_log_stop_cleaning(log);
-    int64_t recovery_point = log->recovery_point;
-    weir_lock_release(&log->lock);
-    enum weir_status status = flush_log(log, true, true, detail);
-    weir_lock_take(&log->lock);
-    weir_log_begin_change(log, WEIR_LOG_CHANGE_ALL);
-    if (status == WEIR_OK)
-        status = weir_log_check_open(log, detail);
-    /* Nothing may come between the flush and this: the owner has stopped appending, and it is
-     * checked. */
-    if (status == WEIR_OK && log->recovery_point != log->now.offsets.log_end_offset) {
-        weir_detail_set(detail, "%s was written to while it was closed", log->dir);
-        status = WEIR_BUSY;
-    }
-    if (status == WEIR_OK) {
-        status = finish_files(log, detail);
-        /* Without those files the flush was not a whole one. */
-        if (status != WEIR_OK && log->recovery_point > recovery_point)
-            log->recovery_point = recovery_point;
-    }
-    if (log->state == LOG_OPEN && status != WEIR_BUSY)
-        log->state = LOG_CLOSED;
-    weir_log_end_change(log, WEIR_LOG_CHANGE_ALL);
-    weir_log_allow_cleaning(log);
-    weir_lock_release(&log->lock);
-    return status;
-}
+/* --- Deletion. --- */
 
 enum weir_status weir_partition_log_rename_for_delete(struct weir_partition_log *log,
                                                       struct weir_detail *detail)

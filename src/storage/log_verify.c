@@ -449,6 +449,25 @@ static enum weir_status find_later_times(struct weir_segment *segment, uint64_t 
     return status == WEIR_NOT_FOUND || status == WEIR_CORRUPT ? WEIR_OK : status;
 }
 
+/* A sealed segment's last entry is what other brokers go by.  What cannot be written now keeps the
+ * next stop from being called clean. */
+static void write_last_time(struct weir_partition_log *log, struct weir_segment *segment)
+{
+    weir_lock_take(&log->lock);
+    int64_t timestamp = segment->max_timestamp;
+    int32_t relative_offset = (int32_t)(segment->max_timestamp_offset - segment->base_offset);
+    weir_lock_release(&log->lock);
+    weir_segment_note_files_change(segment);
+    enum weir_status status = weir_segment_lock_indexes(segment, NULL);
+    if (status != WEIR_OK)
+        return;
+    if (segment->is_sealed && timestamp >= 0)
+        status = weir_time_index_maybe_append(&segment->time_index, timestamp, relative_offset);
+    weir_lock_release(&segment->lock);
+    if (status == WEIR_OK)
+        status = weir_segment_write_indexes(segment, false, NULL);
+}
+
 enum weir_status weir_log_verify_times(struct weir_partition_log *log, struct weir_segment *segment,
                                        uint64_t size_bytes, struct weir_detail *detail)
 {
@@ -483,6 +502,7 @@ enum weir_status weir_log_verify_times(struct weir_partition_log *log, struct we
     weir_lock_release(&segment->lock);
     if (was_wrong) {
         struct weir_detail fault;
+        write_last_time(log, segment);
         weir_detail_set(
             &fault, "%s.timeindex: it says that the greatest time is %" PRId64 ", it is %" PRId64,
             segment->path, known, found.timestamp);

@@ -171,6 +171,7 @@ static bool mend(struct remake *remake, struct weir_segment *segment, int64_t en
         *found = *made;
         found->written_count = 0;
         found->is_unsynced = true;
+        weir_segment_note_files_change(segment);
         *made = old;
     }
     weir_lock_release(&segment->lock);
@@ -256,6 +257,14 @@ static void note_done(struct remake *remake, struct weir_segment *segment, bool 
     weir_lock_release(&segment->lock);
 }
 
+static size_t count_of(struct weir_segment *segment)
+{
+    weir_lock_take(&segment->lock);
+    size_t count = segment->txn_index.count;
+    weir_lock_release(&segment->lock);
+    return count;
+}
+
 enum weir_status weir_log_verify_txns(struct weir_partition_log *log, const struct published *now,
                                       size_t segment_index, struct weir_detail *detail)
 {
@@ -278,6 +287,7 @@ enum weir_status weir_log_verify_txns(struct weir_partition_log *log, const stru
         status = check_entries(&remake, segment_index, detail);
     if (status == WEIR_OK)
         note_done(&remake, segment, end_offset >= 0);
+    bool was_emptied = was_wrong && remake.index.count > 0 && count_of(segment) == 0;
     weir_txn_index_done(&remake.index);
     weir_producer_state_free(remake.producers);
     if (was_wrong) {
@@ -286,7 +296,12 @@ enum weir_status weir_log_verify_txns(struct weir_partition_log *log, const stru
                         segment->path);
         weir_log_tell_fault(log, &fault);
         enum weir_status ignored = weir_segment_write_indexes(segment, false, NULL);
-        (void)ignored; /* memory is right already */
+        if (was_emptied && ignored == WEIR_OK) {
+            char path[WEIR_SEGMENT_PATH_BYTES];
+            weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_TXN_INDEX, path);
+            ignored = weir_path_remove(log->env, path, NULL);
+        }
+        (void)ignored; /* memory is right already, and a stop reads the files back */
     }
     return status;
 }

@@ -66,6 +66,8 @@ static enum weir_status open_segment(struct weir_env *env, const char *dir, int6
     atomic_init(&segment->size_bytes, size);
     atomic_init(&segment->own_pos, size);
     atomic_init(&segment->has_txn_batches, false);
+    atomic_init(&segment->file_changes, 1);
+    atomic_init(&segment->proven_changes, 0);
     segment->has_indexes = is_new;
     segment->open_txn_at_end = -1;
     segment->is_txn_index_true = is_new;
@@ -245,12 +247,30 @@ void weir_segment_set_sealed(struct weir_segment *segment, bool is_sealed)
     weir_lock_release(&segment->lock);
 }
 
+static bool has_unwritten(const struct weir_segment *segment)
+{
+    return segment->has_indexes &&
+           (segment->offset_index.written_count != segment->offset_index.count ||
+            segment->time_index.written_count != segment->time_index.count ||
+            segment->txn_index.written_count != segment->txn_index.count);
+}
+
+bool weir_segment_has_unwritten(struct weir_segment *segment)
+{
+    weir_lock_take(&segment->lock);
+    bool has = has_unwritten(segment);
+    weir_lock_release(&segment->lock);
+    return has;
+}
+
 enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool sync,
                                             struct weir_detail *detail)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
     enum weir_status status = WEIR_OK;
     weir_lock_take(&segment->lock);
+    if (has_unwritten(segment))
+        weir_segment_note_files_change(segment);
     if (segment->has_indexes) {
         weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_INDEX, path);
         status = weir_offset_index_write(segment->env, path, &segment->offset_index, sync, detail);
@@ -267,21 +287,11 @@ enum weir_status weir_segment_write_indexes(struct weir_segment *segment, bool s
     return status;
 }
 
-bool weir_segment_has_unwritten(struct weir_segment *segment)
-{
-    weir_lock_take(&segment->lock);
-    bool has = segment->has_indexes &&
-               (segment->offset_index.written_count != segment->offset_index.count ||
-                segment->time_index.written_count != segment->time_index.count ||
-                segment->txn_index.written_count != segment->txn_index.count);
-    weir_lock_release(&segment->lock);
-    return has;
-}
-
 void weir_segment_clear_indexes(struct weir_segment *segment)
 {
     weir_lock_take(&segment->lock);
     forget_indexes(segment);
+    weir_segment_note_files_change(segment);
     /* Whoever wrote the files may not have synced them, even where nothing changes now. */
     segment->offset_index.is_unsynced = true;
     segment->time_index.is_unsynced = true;
@@ -332,6 +342,7 @@ void weir_segment_on_appended(struct weir_segment *segment, const struct weir_ba
 {
     if (file_pos == 0)
         segment->first_timestamp = batch->max_timestamp;
+    weir_segment_note_files_change(segment);
     if (weir_batch_is_transactional(batch))
         atomic_store_explicit(&segment->has_txn_batches, true, memory_order_relaxed);
     if (batch->max_timestamp > segment->max_timestamp) {
@@ -532,6 +543,7 @@ bool weir_segment_has_damage(struct weir_segment *segment)
 
 void weir_segment_note_cut(struct weir_segment *segment, uint64_t size_bytes)
 {
+    weir_segment_note_files_change(segment);
     if (size_bytes < atomic_load_explicit(&segment->own_pos, memory_order_relaxed))
         atomic_store_explicit(&segment->own_pos, size_bytes, memory_order_relaxed);
     weir_lock_take(&segment->lock);

@@ -78,6 +78,10 @@ struct weir_segment {
      * made anew, what was aborted there. */
     bool has_damage;
     bool is_txn_index_partial;
+    /* Counts changes of the files; those that had so many were read back and found right
+     * (log_close.c). */
+    atomic_uint file_changes;
+    atomic_uint proven_changes;
     struct weir_verified_span spans[WEIR_VERIFIED_SPANS_MAX]; /* none touches another */
     size_t span_count;
 
@@ -144,6 +148,12 @@ WEIR_MUST_CHECK enum weir_status weir_segment_truncate_file(struct weir_segment 
                                                             struct weir_detail *detail);
 WEIR_MUST_CHECK enum weir_status weir_segment_file_size(struct weir_segment *segment, uint64_t *out,
                                                         struct weir_detail *detail);
+
+/* The index files or the batches are about to be written. */
+static inline void weir_segment_note_files_change(struct weir_segment *segment)
+{
+    atomic_fetch_add_explicit(&segment->file_changes, 1, memory_order_relaxed);
+}
 
 static inline uint64_t weir_segment_size(struct weir_segment *segment)
 {

@@ -172,6 +172,25 @@ static enum weir_status posix_sync(void *env, struct weir_file *file, bool with_
     return WEIR_OK;
 }
 
+static enum weir_status posix_write_out(void *env, struct weir_file *file, uint64_t file_pos,
+                                        uint64_t size_bytes, bool forget,
+                                        struct weir_detail *detail)
+{
+    (void)env;
+    unsigned waits = forget ? SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER : 0;
+    int result;
+    do
+        result = sync_file_range(file->fd, (off_t)file_pos, (off_t)size_bytes,
+                                 SYNC_FILE_RANGE_WRITE | waits);
+    while (result != 0 && errno == EINTR);
+    /* Where a file system or a sandbox has no such call, the sync does it all. */
+    if (result != 0 && errno != ENOSYS && errno != EOPNOTSUPP && errno != ESPIPE)
+        return weir_detail_errno(detail, errno, "cannot write out %s", file->path);
+    if (result == 0 && forget)
+        (void)posix_fadvise(file->fd, (off_t)file_pos, (off_t)size_bytes, POSIX_FADV_DONTNEED);
+    return WEIR_OK;
+}
+
 static enum weir_status posix_truncate(void *env, struct weir_file *file, uint64_t size_bytes,
                                        struct weir_detail *detail)
 {
@@ -354,6 +373,7 @@ static const struct weir_env_ops posix_ops = {
     .read_at = posix_read_at,
     .write_at = posix_write_at,
     .sync = posix_sync,
+    .write_out = posix_write_out,
     .truncate = posix_truncate,
     .reserve = posix_reserve,
     .file_size = posix_file_size,

@@ -138,7 +138,9 @@ WEIR_MUST_CHECK enum weir_status weir_clean_reader_next(struct clean_reader *rea
 struct clean_writer {
     struct clean_round *round;
     struct weir_segment *segment;
-    uint64_t file_pos; /* of what is in the buffer */
+    uint64_t file_pos;       /* of what is in the buffer */
+    uint64_t handed_out_pos; /* up to here the disk was told to write */
+    uint64_t forgotten_pos;  /* and up to here it has, and the memory is free again */
 };
 /* Creates <base>.log.cleaned. */
 WEIR_MUST_CHECK enum weir_status weir_clean_writer_init(struct clean_writer *writer,

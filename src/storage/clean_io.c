@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Whole batches out of a segment, and into a new one. */
+/*
+ * Whole batches out of a segment, and into a new one.
+ *
+ * What is written goes to the disk window by window: behind the one that is being filled, one is on
+ * its way, and those before are on the disk and out of the system's memory.  So the sync at the end
+ * has little to do, nobody who appends waits behind it, and a cleaning of any size takes two
+ * windows of the page cache from the others.  (A new segment of less than a window stays there.)
+ */
 
 #include "clean_int.h"
 
@@ -8,6 +15,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+
+/* A window in buffers: 8 MB as weir is configured by default. */
+enum { WINDOW_BUFFERS = 32 };
 
 static const char *const suffixes[WEIR_CLEAN_SUFFIX_COUNT] = {
     WEIR_SEGMENT_SUFFIX_LOG, WEIR_SEGMENT_SUFFIX_INDEX, WEIR_SEGMENT_SUFFIX_TIME_INDEX,
@@ -154,6 +164,23 @@ enum weir_status weir_clean_writer_init(struct clean_writer *writer, struct clea
     return WEIR_OK;
 }
 
+/* Up to file_pos, once a window is full. */
+static enum weir_status hand_out(struct clean_writer *writer, struct weir_detail *detail)
+{
+    uint64_t window = (uint64_t)writer->round->options->buffer_bytes * WINDOW_BUFFERS;
+    uint64_t from = writer->handed_out_pos;
+    if (writer->file_pos - from < window)
+        return WEIR_OK;
+    enum weir_status status =
+        weir_segment_write_out(writer->segment, from, writer->file_pos - from, false, detail);
+    if (status == WEIR_OK && from > writer->forgotten_pos)
+        status = weir_segment_write_out(writer->segment, writer->forgotten_pos,
+                                        from - writer->forgotten_pos, true, detail);
+    writer->forgotten_pos = from;
+    writer->handed_out_pos = writer->file_pos;
+    return status;
+}
+
 static enum weir_status write_out(struct clean_writer *writer, struct weir_detail *detail)
 {
     struct clean_round *round = writer->round;
@@ -166,7 +193,8 @@ static enum weir_status write_out(struct clean_writer *writer, struct weir_detai
         return status;
     writer->file_pos += bytes.size;
     weir_buf_clear(&round->write_buffer);
-    return pace(round, bytes.size, detail);
+    status = hand_out(writer, detail);
+    return status == WEIR_OK ? pace(round, bytes.size, detail) : status;
 }
 
 enum weir_status weir_clean_writer_added(struct clean_writer *writer,
@@ -211,5 +239,8 @@ enum weir_status weir_clean_writer_finish(struct clean_writer *writer, int64_t m
         status = weir_path_set_modified(env, path, modified_ms, detail);
     if (status == WEIR_OK)
         status = weir_segment_sync(segment, true, detail);
+    if (status == WEIR_OK && writer->handed_out_pos > 0) /* what is left of it */
+        status = weir_segment_write_out(segment, writer->forgotten_pos,
+                                        writer->file_pos - writer->forgotten_pos, true, detail);
     return status == WEIR_OK ? weir_dir_sync(env, writer->round->log->dir, detail) : status;
 }

@@ -143,6 +143,19 @@ enum weir_status weir_segment_sync(struct weir_segment *segment, bool with_metad
     return status;
 }
 
+enum weir_status weir_segment_write_out(struct weir_segment *segment, uint64_t file_pos,
+                                        uint64_t size_bytes, bool forget,
+                                        struct weir_detail *detail)
+{
+    struct weir_file *file = NULL;
+    enum weir_status status = weir_segment_pin(segment, &file, detail);
+    if (status != WEIR_OK)
+        return status;
+    status = weir_file_write_out(segment->env, file, file_pos, size_bytes, forget, detail);
+    weir_segment_unpin(segment);
+    return status;
+}
+
 enum weir_status weir_segment_truncate_file(struct weir_segment *segment, uint64_t size_bytes,
                                             struct weir_detail *detail)
 {

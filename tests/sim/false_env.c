@@ -357,6 +357,22 @@ static enum weir_status false_sync(void *env, struct weir_file *file, bool with_
     return status;
 }
 
+/* A sync by its failures; what it does when it succeeds nobody may rely on. */
+static enum weir_status false_write_out(void *env, struct weir_file *file, uint64_t file_pos,
+                                        uint64_t size_bytes, bool forget,
+                                        struct weir_detail *detail)
+{
+    (void)file_pos;
+    (void)size_bytes;
+    (void)forget;
+    struct false_env *world = enter(env);
+    enum weir_status status = gate_file(world, FALSE_CALL_SYNC, file, detail);
+    if (status != WEIR_OK && file->generation == world->generation)
+        false_node_fail_sync(file->node);
+    leave(world);
+    return status;
+}
+
 static enum weir_status false_truncate(void *env, struct weir_file *file, uint64_t size_bytes,
                                        struct weir_detail *detail)
 {
@@ -583,6 +599,7 @@ static const struct weir_env_ops false_ops = {
     .read_at = false_read_at,
     .write_at = false_write_at,
     .sync = false_sync,
+    .write_out = false_write_out,
     .truncate = false_truncate,
     .reserve = false_reserve,
     .file_size = false_file_size,

@@ -53,6 +53,8 @@ struct weir_env_ops {
                                  size_t count, uint64_t file_pos, struct weir_detail *detail);
     enum weir_status (*sync)(void *env, struct weir_file *file, bool with_metadata,
                              struct weir_detail *detail);
+    enum weir_status (*write_out)(void *env, struct weir_file *file, uint64_t file_pos,
+                                  uint64_t size_bytes, bool forget, struct weir_detail *detail);
     enum weir_status (*truncate)(void *env, struct weir_file *file, uint64_t size_bytes,
                                  struct weir_detail *detail);
     enum weir_status (*reserve)(void *env, struct weir_file *file, uint64_t file_pos,
@@ -147,6 +149,16 @@ WEIR_MUST_CHECK static inline enum weir_status weir_file_sync(struct weir_env *e
                                                               struct weir_detail *detail)
 {
     return env->ops->sync(env->context, file, with_metadata, detail);
+}
+
+/* Hands a range to the disk ahead of a sync, which then finds little to do.  With forget, waits
+ * until it is there and takes it out of the system's memory: for bulk that would push out what
+ * others use.  Promises nothing of durability; a failure is as final as that of a sync. */
+WEIR_MUST_CHECK static inline enum weir_status
+weir_file_write_out(struct weir_env *env, struct weir_file *file, uint64_t file_pos,
+                    uint64_t size_bytes, bool forget, struct weir_detail *detail)
+{
+    return env->ops->write_out(env->context, file, file_pos, size_bytes, forget, detail);
 }
 
 WEIR_MUST_CHECK static inline enum weir_status weir_file_truncate(struct weir_env *env,

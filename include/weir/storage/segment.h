@@ -143,6 +143,9 @@ WEIR_MUST_CHECK enum weir_status weir_segment_write_at(struct weir_segment *segm
                                                        struct weir_detail *detail);
 WEIR_MUST_CHECK enum weir_status weir_segment_sync(struct weir_segment *segment, bool with_metadata,
                                                    struct weir_detail *detail);
+WEIR_MUST_CHECK enum weir_status weir_segment_write_out(struct weir_segment *segment,
+                                                        uint64_t file_pos, uint64_t size_bytes,
+                                                        bool forget, struct weir_detail *detail);
 WEIR_MUST_CHECK enum weir_status weir_segment_truncate_file(struct weir_segment *segment,
                                                             uint64_t size_bytes,
                                                             struct weir_detail *detail);

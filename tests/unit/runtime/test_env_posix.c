@@ -46,6 +46,27 @@ Test(env_posix, many_parts_are_written_one_behind_the_other)
     temp_dir_done(&dir);
 }
 
+Test(env_posix, what_was_written_out_and_forgotten_is_read_as_before)
+{
+    struct weir_env *env = weir_env_posix();
+    struct temp_dir dir;
+    temp_dir_init(&dir);
+    char path[512];
+    struct weir_file *file = open_new(temp_path(&dir, "f", path));
+    static const uint8_t bytes[3 * 4096 + 5] = {[0] = 1, [4096] = 2, [3 * 4096 + 4] = 3};
+    struct weir_slice part = weir_slice_of(bytes, sizeof(bytes));
+    cr_assert_eq(weir_file_write_at(env, file, &part, 1, 0, NULL), WEIR_OK);
+    cr_assert_eq(weir_file_write_out(env, file, 0, 5000, false, NULL), WEIR_OK);
+    cr_assert_eq(weir_file_write_out(env, file, 0, sizeof(bytes), true, NULL), WEIR_OK);
+    uint8_t back[sizeof(bytes) + 1];
+    size_t got = 0;
+    cr_assert_eq(weir_file_read_at(env, file, back, sizeof(back), 0, &got, NULL), WEIR_OK);
+    cr_assert_eq(got, sizeof(bytes));
+    cr_assert_arr_eq(back, bytes, sizeof(bytes));
+    weir_file_close(env, file);
+    temp_dir_done(&dir);
+}
+
 Test(env_posix, reserve_keeps_the_length_and_truncate_sets_it)
 {
     struct weir_env *env = weir_env_posix();

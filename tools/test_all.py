@@ -90,6 +90,7 @@ def long_forms(table):
     """The programs of the dev build that take --full."""
     for name in ('sim_crash_append', 'sim_crash_move', 'sim_damage'):
         step(table, name, [os.path.join(ROOT, 'build', 'dev', 'tests', 'sim', name), '--full'])
+    step(table, 'compaction', ['/usr/bin/python3', 'tests/integration/compaction.py', 'build/release/weir', '--full'])
     step(table, 'open files', ['/usr/bin/python3', 'tests/integration/open_files.py', 'build/release/weir', '--full'])
 
 

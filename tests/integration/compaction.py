@@ -1,16 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The log cleaner of the real binary: the last value of each key stays, through restarts and kills."""
+"""The log cleaner of the real binary: the last value of each key stays, through restarts and kills.
+usage: compaction.py WEIR [CLAIM] (--full as the claim: only the kills, a hundred of them)"""
 import glob
 import os
+import random
 import struct
+import sys
+import time
 
 from harness import Broker, PRODUCE, array, crc32c, run, string, varint, wait_until, weir
 
+FULL = '--full' in sys.argv
+if FULL:
+    sys.argv.remove('--full')
+KILLS = 100 if FULL else 8
 KEYS = 20
 CONFIGS = (('cleanup.policy', 'compact'), ('segment.ms', '1000'), ('min.cleanable.dirty.ratio', '0.01'),
            ('delete.retention.ms', '0'), ('file.delete.delay.ms', '0'))
 CLEANER = ('log.cleaner.backoff.ms=50', 'log.initial.task.delay.ms=50')
 FIRST_MS = 1700000000000
+# So slow that a round lasts for some tenths of a second; the names of its steps, and how far beyond each the kill comes.
+SLOW = ('log.cleaner.backoff.ms=1', 'log.initial.task.delay.ms=50', 'log.cleaner.io.max.bytes.per.second=400000',
+        'log.cleaner.io.buffer.size=32768', 'log.cleaner.dedupe.buffer.size=2097152', 'log.cleaner.threads=1')
+STEPS = (('', 0.5), ('.cleaned', 0.1), ('.cleaned', 0.0), ('.swap', 0.0), ('.swap', 0.002), ('.deleted', 0.0), ('.deleted', 0.05))
+STEP_SECONDS = 3
 
 
 def _varint_at(data, at):
@@ -94,9 +107,9 @@ def _read(client, topic):
             return {key: value for key, value in state.items() if value is not None}, count
 
 
-def _write(client, rounds, expected, first=0):
+def _write(client, rounds, expected, first=0, filler=b''):
     for i in range(first, first + rounds):
-        records = [(b'key-%d' % key, b'%d-%d' % (i, key)) for key in range(KEYS) if (i + key) % 3]
+        records = [(b'key-%d' % key, b'%d-%d' % (i, key) + filler) for key in range(KEYS) if (i + key) % 3]
         if i % 4 == 3:
             records.append((b'key-%d' % (i % KEYS), None))
         _produce(client, 'table', records, FIRST_MS + i * 2000)
@@ -130,22 +143,53 @@ def last_value_of_each_key_stays(directory):
         broker.stop()
 
 
+def _names(directory):
+    try:
+        return os.listdir(os.path.join(directory, 'data', 'table-0'))
+    except FileNotFoundError:
+        return []
+
+
+def _kill_at(broker, directory, before, step, late_seconds):
+    """Kills it when a round gets to the step (a suffix of new names), and so long after."""
+    deadline = time.monotonic() + STEP_SECONDS
+    while step and time.monotonic() < deadline and not any(name.endswith(step) and name not in before for name in _names(directory)):
+        pass
+    time.sleep(late_seconds)
+    broker.kill()
+
+
+def _state(directory):
+    """What the kill left: the step of the round that shows."""
+    names = _names(directory)
+    for suffix in ('.swap', '.cleaned', '.deleted'):
+        if any(name.endswith(suffix) for name in names):
+            return suffix
+    return 'no trace'
+
+
 def kills_during_compaction_lose_nothing(directory):
-    expected = {}
-    for life in range(8):
-        with Broker(directory, *CLEANER) as broker:
+    expected, left, chance = {}, {}, random.Random(KILLS)
+    for life in range(KILLS):
+        with Broker(directory, *SLOW) as broker:
             with broker.connect() as client:
                 if life == 0:
                     assert client.create_topic('table', configs=CONFIGS) == 0
-                assert _read(client, 'table')[0] == expected
-                _write(client, 12, expected, life * 12)
-            broker.kill()
+                assert _read(client, 'table')[0] == expected, 'after kill %d' % life
+                before = set(_names(directory))
+                _write(client, 8, expected, life * 8, b'.' * 400)
+            step, late_seconds = STEPS[chance.randrange(len(STEPS))]
+            _kill_at(broker, directory, before, step, late_seconds * chance.random())
+        left[_state(directory)] = left.get(_state(directory), 0) + 1
     with Broker(directory, *CLEANER) as broker, broker.connect() as client:
         assert _read(client, 'table')[0] == expected
+        wait_until(lambda: len(_logs(directory)) <= 3, what='segments are joined')
+        assert _read(client, 'table')[0] == expected
         broker.stop()
-    left = glob.glob(os.path.join(directory, 'data', 'table-0', '*.swap')) + \
-        glob.glob(os.path.join(directory, 'data', 'table-0', '*.cleaned'))
-    assert not left, left
+    assert not [name for name in _names(directory) if name.endswith(('.swap', '.cleaned'))]
+    code, said = weir('verify', os.path.join(directory, 'data'))
+    assert code == 0, said
+    print('%d kills left: %s' % (KILLS, ', '.join('%s %d' % item for item in sorted(left.items()))))
 
 
 def cleaner_that_is_switched_off_cleans_nothing(directory):
@@ -159,4 +203,6 @@ def cleaner_that_is_switched_off_cleans_nothing(directory):
 
 
 if __name__ == '__main__':
+    if FULL:
+        sys.argv.append('kills_during_compaction_lose_nothing')
     run(globals())

@@ -81,7 +81,7 @@ def trap_03_without_snapshots_producers_and_open_transactions_are_still_known(di
             producer, epoch = init_producer_id(client)
             assert produce(client, 't', build([b'a', b'b'], producer=(producer, epoch, 0))) == (0, 0)
         broker.stop()
-    files.append(build([b'open'], 2, 0, (9000, 0, 0), TRANSACTIONAL))
+    files.append(build([b'open'], 2, files.batches()[-1].epoch, (9000, 0, 0), TRANSACTIONAL))
     with Broker(directory) as broker:
         broker.stop()
     assert files.snapshot(3)[9000]['txn_first_offset'] == 2

@@ -122,7 +122,7 @@ def trap_08_an_offset_of_an_unknown_version_stops_its_partition_and_is_said(dire
         assert 'NOT_COORDINATOR' in line and 'type 1' in line, line
         assert fetch_offset(client, groups[0], 't')[0] == 16      # an offset that is not known is not made up
         assert fetch_offset(client, groups[1], 't') == (0, 11)
-        broker.stop()
+        broker.stop(is_damaged=True)
     assert bad in logs[0].read(logs[0].bases()[-1], LOG)        # for the broker that knows the version
 
 

@@ -79,7 +79,29 @@ static enum weir_status judge_batch(struct clean_one *one, struct clean_txns *tx
     return status;
 }
 
-static bool is_kept(const struct clean_one *one, const struct weir_record *record,
+/* What of a record its fate hangs on.  Some are looked at before the first is judged: their slots
+ * of the map come to the processor's cache meanwhile. */
+struct seen {
+    struct weir_offset_map_key key; /* where the map is asked */
+    int64_t offset;
+    bool has_key;
+    bool is_tombstone;
+};
+
+enum { SEEN_MAX = 32 };
+
+static void see(const struct clean_one *one, const struct weir_record *record, struct seen *out)
+{
+    *out = (struct seen){.offset = record->offset,
+                         .has_key = record->key_bytes >= 0,
+                         .is_tombstone = record->value_bytes < 0};
+    if (!out->has_key || one->is_discarded || weir_batch_is_control(one->batch))
+        return;
+    out->key = weir_offset_map_key_of(record->key);
+    weir_offset_map_prefetch(one->rules->map, out->key);
+}
+
+static bool is_kept(const struct clean_one *one, const struct seen *record,
                     struct clean_counts *counts)
 {
     const struct clean_rules *rules = one->rules;
@@ -87,17 +109,34 @@ static bool is_kept(const struct clean_one *one, const struct weir_record *recor
         return false;
     if (weir_batch_is_control(one->batch) || record->offset >= rules->map_end_offset)
         return true;
-    if (record->key_bytes < 0) {
+    if (!record->has_key) {
         counts->records_without_key++;
         return false;
     }
     if (record->offset < weir_offset_map_get(rules->map, record->key))
         return false;
-    if (record->value_bytes >= 0)
+    if (!record->is_tombstone)
         return true;
     if (one->batch->magic < 2)
         return rules->keeps_old_tombstones;
     return one->horizon_ms < 0 || rules->now_ms < one->horizon_ms;
+}
+
+static void judge_records(struct clean_one *one, const struct seen *seen, size_t count,
+                          struct clean_counts *counts)
+{
+    uint8_t keeps[SEEN_MAX];
+    for (size_t i = 0; i < count; i++) {
+        keeps[i] = is_kept(one, &seen[i], counts);
+        if (keeps[i] == 0)
+            continue;
+        if (one->kept++ == 0)
+            one->first_kept_offset = seen[i].offset;
+        one->has_tombstones = one->has_tombstones || seen[i].is_tombstone;
+    }
+    weir_buf_append(one->keep, keeps, count);
+    one->records += count;
+    counts->records_read += count;
 }
 
 static enum weir_status look_at_records(struct clean_one *one, struct clean_counts *counts,
@@ -105,20 +144,19 @@ static enum weir_status look_at_records(struct clean_one *one, struct clean_coun
 {
     struct weir_record_iter *iter = NULL;
     struct weir_record record;
+    struct seen seen[SEEN_MAX];
+    size_t seen_count = 0;
     weir_buf_clear(one->keep);
     enum weir_status status = weir_record_iter_new(one->batch, NULL, &iter, detail);
     while (status == WEIR_OK &&
            (status = weir_record_iter_next(iter, &record, detail)) == WEIR_OK) {
-        uint8_t keeps = is_kept(one, &record, counts);
-        weir_buf_append(one->keep, &keeps, 1);
-        one->records++;
-        counts->records_read++;
-        if (keeps == 0)
+        see(one, &record, &seen[seen_count++]);
+        if (seen_count < SEEN_MAX)
             continue;
-        if (one->kept++ == 0)
-            one->first_kept_offset = record.offset;
-        one->has_tombstones = one->has_tombstones || record.value_bytes < 0;
+        judge_records(one, seen, seen_count, counts);
+        seen_count = 0;
     }
+    judge_records(one, seen, seen_count, counts);
     weir_record_iter_free(iter);
     if (status == WEIR_NOT_FOUND)
         status = weir_buf_status(one->keep);

@@ -346,6 +346,19 @@ static enum weir_status clean_groups(struct clean_round *round, struct weir_deta
     return status;
 }
 
+/* Each record of the dirty part has its own offset. */
+static uint64_t keys_max(const struct clean_round *round)
+{
+    const struct log_view *view = round->view;
+    int64_t end_offset = round->first_dirty;
+    for (size_t i = 1; i < view->count; i++) {
+        end_offset = view->segments[i]->base_offset;
+        if (end_offset >= round->upper_bound)
+            break;
+    }
+    return end_offset > round->first_dirty ? (uint64_t)(end_offset - round->first_dirty) : 0;
+}
+
 /* The flush comes first (C5), with the active segment: it may hold the marker that commits what
  * supersedes a record.  So the last stable offset is that of before the flush. */
 static enum weir_status prepare(struct clean_round *round, struct weir_detail *detail)
@@ -373,8 +386,11 @@ static enum weir_status prepare(struct clean_round *round, struct weir_detail *d
     if (status == WEIR_OK)
         status = take_producers(round);
     if (status == WEIR_OK)
-        status = weir_offset_map_init(&round->map, (size_t)round->options->map_bytes,
-                                      round->options->map_load_factor);
+        status = weir_offset_map_init(
+            &round->map,
+            &(struct weir_offset_map_options){.bytes_max = (size_t)round->options->map_bytes,
+                                              .load_factor = round->options->map_load_factor,
+                                              .keys_max = keys_max(round)});
     return status;
 }
 

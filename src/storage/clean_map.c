@@ -5,12 +5,51 @@
 
 #include "clean_int.h"
 
-/* LIMIT when the map is full; what came before in the batch is known then. */
+/* Records whose slots are on their way to the processor's cache. */
+enum { GATHERED_MAX = 32 };
+
+struct gathered {
+    size_t count;
+    struct gathered_record {
+        struct weir_offset_map_key key;
+        int64_t offset;
+        bool has_key;
+    } records[GATHERED_MAX];
+};
+
+/* LIMIT when the map is full; what came before is known then. */
+static enum weir_status put_gathered(struct clean_round *round, struct gathered *gathered)
+{
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; i < gathered->count && status == WEIR_OK; i++) {
+        const struct gathered_record *record = &gathered->records[i];
+        if (record->has_key)
+            status = weir_offset_map_put(&round->map, record->key, record->offset);
+        if (status == WEIR_OK)
+            round->map_end_offset = record->offset + 1;
+    }
+    gathered->count = 0;
+    return status;
+}
+
+static void gather(const struct clean_round *round, struct gathered *gathered,
+                   const struct weir_record *record)
+{
+    struct gathered_record *into = &gathered->records[gathered->count++];
+    *into = (struct gathered_record){.offset = record->offset, .has_key = record->key_bytes >= 0};
+    if (!into->has_key)
+        return;
+    into->key = weir_offset_map_key_of(record->key);
+    weir_offset_map_prefetch(&round->map, into->key);
+}
+
 static enum weir_status map_records(struct clean_round *round, const struct weir_batch *batch,
                                     struct weir_detail *detail)
 {
     struct weir_record_iter *iter = NULL;
     struct weir_record record;
+    struct gathered gathered;
+    gathered.count = 0; /* the rest is not looked at before it is written */
     enum weir_status status = weir_record_iter_new(batch, NULL, &iter, detail);
     while (status == WEIR_OK) {
         status = weir_record_iter_next(iter, &record, detail);
@@ -20,13 +59,12 @@ static enum weir_status map_records(struct clean_round *round, const struct weir
         }
         if (record.offset < round->first_dirty)
             continue;
-        if (record.key_bytes >= 0)
-            status = weir_offset_map_put(&round->map, record.key, record.offset);
-        if (status == WEIR_OK)
-            round->map_end_offset = record.offset + 1;
+        gather(round, &gathered, &record);
+        if (gathered.count == GATHERED_MAX)
+            status = put_gathered(round, &gathered);
     }
     weir_record_iter_free(iter);
-    return status == WEIR_NOT_FOUND ? WEIR_OK : status;
+    return status == WEIR_NOT_FOUND ? put_gathered(round, &gathered) : status;
 }
 
 static enum weir_status map_batch(struct clean_round *round, struct clean_txns *txns,

@@ -8,13 +8,26 @@
 
 /* The first table has this many slots at least, each next one eight times as many up to the
  * maximum: while one grows, the old one takes an eighth more. */
+#define FILL_WISHED (2.0 / 3)
 enum { SLOTS_MIN = 4096, GROWTH = 8, WORDS = WEIR_OFFSET_MAP_SLOT_BYTES / 8 };
 
-enum weir_status weir_offset_map_init(struct weir_offset_map *map, size_t bytes_max,
-                                      double load_factor)
+/* The most slots that are of use: with two thirds of them taken a search is still short. */
+static size_t slots_max_of(const struct weir_offset_map_options *options)
 {
-    *map = (struct weir_offset_map){.slots_max = bytes_max / WEIR_OFFSET_MAP_SLOT_BYTES,
-                                    .load_factor = load_factor};
+    size_t slots = options->bytes_max / WEIR_OFFSET_MAP_SLOT_BYTES;
+    double fill = options->load_factor < FILL_WISHED ? options->load_factor : FILL_WISHED;
+    double wished = (double)options->keys_max / fill + SLOTS_MIN;
+    return wished < (double)slots ? (size_t)wished : slots;
+}
+
+enum weir_status weir_offset_map_init(struct weir_offset_map *map,
+                                      const struct weir_offset_map_options *options)
+{
+    *map = (struct weir_offset_map){0};
+    if (!(options->load_factor > 0))
+        return WEIR_INVALID;
+    map->slots_max = slots_max_of(options);
+    map->load_factor = options->load_factor;
     if (weir_offset_map_keys_max(map) == 0)
         return WEIR_INVALID;
     size_t slots = map->slots_max;
@@ -47,7 +60,7 @@ size_t weir_offset_map_keys_max(const struct weir_offset_map *map)
 /* The slot that holds the hash, or the free one where it would go. */
 static uint64_t *find(uint64_t *slots, size_t slot_count, uint64_t low, uint64_t high)
 {
-    size_t at = (size_t)(((unsigned __int128)low * slot_count) >> 64);
+    size_t at = weir_offset_map_first_slot(low, slot_count);
     for (;;) {
         uint64_t *slot = slots + at * WORDS;
         if (slot[2] == 0 || (slot[0] == low && slot[1] == high))
@@ -77,7 +90,13 @@ static enum weir_status grow(struct weir_offset_map *map)
     return WEIR_OK;
 }
 
-enum weir_status weir_offset_map_put(struct weir_offset_map *map, struct weir_slice key,
+struct weir_offset_map_key weir_offset_map_key_of(struct weir_slice key)
+{
+    XXH128_hash_t hash = XXH3_128bits(key.data, key.size);
+    return (struct weir_offset_map_key){.low = hash.low64, .high = hash.high64};
+}
+
+enum weir_status weir_offset_map_put(struct weir_offset_map *map, struct weir_offset_map_key key,
                                      int64_t offset)
 {
     if (map->count >= keys_of(map->slot_count, map->load_factor)) {
@@ -87,19 +106,17 @@ enum weir_status weir_offset_map_put(struct weir_offset_map *map, struct weir_sl
         if (status != WEIR_OK)
             return status;
     }
-    XXH128_hash_t hash = XXH3_128bits(key.data, key.size);
-    uint64_t *slot = find(map->slots, map->slot_count, hash.low64, hash.high64);
+    uint64_t *slot = find(map->slots, map->slot_count, key.low, key.high);
     if (slot[2] == 0) {
-        slot[0] = hash.low64;
-        slot[1] = hash.high64;
+        slot[0] = key.low;
+        slot[1] = key.high;
         map->count++;
     }
     slot[2] = (uint64_t)offset + 1;
     return WEIR_OK;
 }
 
-int64_t weir_offset_map_get(const struct weir_offset_map *map, struct weir_slice key)
+int64_t weir_offset_map_get(const struct weir_offset_map *map, struct weir_offset_map_key key)
 {
-    XXH128_hash_t hash = XXH3_128bits(key.data, key.size);
-    return (int64_t)find(map->slots, map->slot_count, hash.low64, hash.high64)[2] - 1;
+    return (int64_t)find(map->slots, map->slot_count, key.low, key.high)[2] - 1;
 }

@@ -193,7 +193,8 @@ enum weir_status weir_partition_log_snapshot_now(struct weir_partition_log *log,
     char path[WEIR_SEGMENT_PATH_BYTES];
     struct weir_file *file = NULL;
     weir_lock_take(&log->lock);
-    weir_log_await_change(log, WEIR_LOG_CHANGE_ROLL); /* a roll writes the file of this offset too */
+    weir_log_await_change(log,
+                          WEIR_LOG_CHANGE_ROLL); /* a roll writes the file of this offset too */
     int64_t offset = log->now.offsets.log_end_offset;
     weir_offset_file_path(log->dir, offset, WEIR_SEGMENT_SUFFIX_SNAPSHOT, path);
     enum weir_status status = weir_log_check_open(log, detail);

@@ -186,10 +186,9 @@ static inline void truth_parse(const struct weir_record *record, struct truth_se
 
 /* Checks each record of a read; returns the offset behind the last whole batch, or -1 when there is
  * none. */
-static inline int64_t truth_check_read(const struct weir_log_read *read, int64_t from_offset,
-                                       void (*on_record)(void *context,
-                                                         const struct truth_seen *seen),
-                                       void *context)
+static inline int64_t
+truth_check_read(const struct weir_log_read *read, int64_t from_offset,
+                 void (*on_record)(void *context, const struct truth_seen *seen), void *context)
 {
     struct weir_buf bytes = {0};
     struct weir_batch_iter iter;

@@ -125,8 +125,7 @@ static void stop_by(struct one_log *one, enum stopper stopper)
 /* False: the round has no such step. */
 static bool stop_at(struct one_log *one, enum stopper stopper, int step)
 {
-    struct held held = {
-        .log = one->log, .options = weir_log_clean_options_default(), .step = step};
+    struct held held = {.log = one->log, .options = weir_log_clean_options_default(), .step = step};
     pthread_t thread;
     held.options.buffer_bytes = 1500;
     held.options.map_bytes = 1 << 16;
@@ -228,9 +227,9 @@ static struct weir_partition_log *all_create(struct all_logs *all, struct truth 
 {
     struct weir_partition_log *log = NULL;
     struct weir_detail detail = {{0}};
-    truth_check(weir_log_manager_create(all->manager, &truth->key, weir_uuid_small(7), NULL, &log,
-                                        &detail),
-                &detail, "create");
+    truth_check(
+        weir_log_manager_create(all->manager, &truth->key, weir_uuid_small(7), NULL, &log, &detail),
+        &detail, "create");
     fill(truth, log, BATCHES);
     return log;
 }
@@ -319,9 +318,9 @@ static void move_is_prompt(void)
         .env = &all.env.env, .manager = all.manager, .threads = 1};
     truth_check(weir_log_mover_new(&options, &mover, &detail), &detail, "mover");
     int from = weir_log_manager_dir_of(all.manager, &all.truth.key);
-    truth_check(weir_log_mover_move(mover, &all.truth.key, weir_slice_str(all.dirs[1 - from]),
-                                    &detail),
-                &detail, "move");
+    truth_check(
+        weir_log_mover_move(mover, &all.truth.key, weir_slice_str(all.dirs[1 - from]), &detail),
+        &detail, "move");
     while (weir_log_manager_dir_of(all.manager, &all.truth.key) == from)
         sleep_a_turn();
     check_prompt(&all, "move");
@@ -418,10 +417,8 @@ static void end_may_come_at_any_moment(void)
     struct weir_detail detail = {{0}};
     all_start(&all);
     for (int i = 0; i < 30; i++) {
-        struct weir_cleaner_options cleaner = {.env = &all.env.env,
-                                               .logs = all.manager,
-                                               .config = set_config,
-                                               .context = &all};
+        struct weir_cleaner_options cleaner = {
+            .env = &all.env.env, .logs = all.manager, .config = set_config, .context = &all};
         weir_cleaner_free(all.cleaner);
         atomic_store(&all.threads, 1 + i % 5);
         truth_check(weir_cleaner_new(&cleaner, &all.cleaner), &detail, "cleaner");

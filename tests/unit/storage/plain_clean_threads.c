@@ -183,9 +183,8 @@ static void *temporary_loop(void *context)
         struct weir_detail detail = {{0}};
         truth_init(&truth, "temporary", (uint64_t)i);
         struct weir_uuid id = weir_uuid_small((uint8_t)(20 + i));
-        truth_check(
-            weir_log_manager_create(shared->manager, &truth.key, id, NULL, &log, &detail), &detail,
-            "create");
+        truth_check(weir_log_manager_create(shared->manager, &truth.key, id, NULL, &log, &detail),
+                    &detail, "create");
         WEIR_ASSERT(weir_partition_log_end_offset(log) == 0);
         for (int j = 0; j < 120; j++) {
             truth_append(&truth, log);
@@ -200,12 +199,10 @@ static void *temporary_loop(void *context)
     return NULL;
 }
 
-static enum weir_status exchange(void *context, const struct weir_topic_partition *key,
-                                 struct weir_uuid topic_id,
-                                 enum weir_status (*take_over)(void *argument,
-                                                               struct weir_detail *detail),
-                                 void *argument, struct weir_partition_log *next,
-                                 struct weir_detail *detail)
+static enum weir_status
+exchange(void *context, const struct weir_topic_partition *key, struct weir_uuid topic_id,
+         enum weir_status (*take_over)(void *argument, struct weir_detail *detail), void *argument,
+         struct weir_partition_log *next, struct weir_detail *detail)
 {
     struct shared *shared = context;
     (void)key;
@@ -225,9 +222,9 @@ static void *move_loop(void *context)
     while (is_working(shared) && moves < MOVES) {
         struct weir_detail detail = {{0}};
         int from = weir_log_manager_dir_of(shared->manager, key);
-        truth_check(
-            weir_log_mover_move(shared->mover, key, weir_slice_str(shared->dirs[1 - from]), &detail),
-            &detail, "move");
+        truth_check(weir_log_mover_move(shared->mover, key, weir_slice_str(shared->dirs[1 - from]),
+                                        &detail),
+                    &detail, "move");
         while (is_working(shared) && weir_log_manager_dir_of(shared->manager, key) == from)
             (void)sched_yield();
         moves++;

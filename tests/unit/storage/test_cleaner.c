@@ -218,3 +218,56 @@ Test(cleaner, topic_can_be_deleted_after_and_before_a_round)
     cr_assert(!weir_cleaner_clean_one(cleaner));
     close_manager();
 }
+
+/* Each look at the clock finds it so much later. */
+#define LEAP_MS 1000
+
+static int64_t leaping_ns(void *env)
+{
+    (void)env;
+    world.now_ms += LEAP_MS;
+    return world.now_ms * 1000000;
+}
+
+/* A log of two segments of some 60 KB, cleaned at the rate; how long that took by the clock. */
+static int64_t took_ms_at(const char *topic, double bytes_per_second)
+{
+    struct weir_topic_partition key = key_of(topic);
+    cr_assert_eq(
+        weir_log_manager_create(manager, &key, weir_uuid_small(7), NULL, &world.log, &world.detail),
+        WEIR_OK, "%s", world.detail.text);
+    for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < 15; j++) {
+            struct world_batch batch = world_batch(4);
+            batch.value_bytes = 1000;
+            (void)world_append(&world, &batch);
+        }
+        cr_assert_eq(weir_partition_log_roll(world.log, &world.detail), WEIR_OK);
+    }
+    weir_partition_log_unref(world.log);
+    world.log = NULL;
+    config.bytes_per_second_max = bytes_per_second;
+    world.ops.monotonic_ns = leaping_ns;
+    int64_t from_ms = world.now_ms;
+    cr_assert(weir_cleaner_clean_one(cleaner));
+    int64_t took_ms = world.now_ms - from_ms;
+    world.ops.monotonic_ns = world_monotonic_ns;
+    return took_ms;
+}
+
+Test(cleaner, what_is_read_and_written_keeps_to_the_rate)
+{
+    struct weir_cleaner_facts facts;
+    int64_t free_ms = took_ms_at("free", 1e18);
+    int64_t took_ms = took_ms_at("slow", 15000);
+    weir_cleaner_facts(cleaner, &facts);
+    /* Read twice, for the map and for what is kept. */
+    int64_t bytes = (int64_t)(2 * facts.bytes_read + facts.bytes_written) / 2;
+    int64_t paid_ms = bytes * 1000 / 15000;
+    cr_assert_geq(took_ms, paid_ms);
+    cr_assert_lt(took_ms - free_ms, paid_ms * 3 / 2, "%lld of %lld ms", (long long)took_ms,
+                 (long long)paid_ms);
+    cr_assert_lt(free_ms, paid_ms);
+    config.bytes_per_second_max = 1e18;
+    close_manager();
+}

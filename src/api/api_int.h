@@ -152,6 +152,8 @@ WEIR_HANDLER(describe_log_dirs);
 WEIR_HANDLER(create_partitions);
 WEIR_HANDLER(delete_groups);
 WEIR_HANDLER(incremental_alter_configs);
+WEIR_HANDLER(alter_partition_reassignments);
+WEIR_HANDLER(list_partition_reassignments);
 WEIR_HANDLER(offset_delete);
 WEIR_HANDLER(describe_cluster);
 WEIR_HANDLER(describe_producers);

@@ -48,6 +48,8 @@ static const struct handler_row handlers[] = {
     {WEIR_API_CREATE_PARTITIONS, weir_api_create_partitions},
     {WEIR_API_DELETE_GROUPS, weir_api_delete_groups},
     {WEIR_API_INCREMENTAL_ALTER_CONFIGS, weir_api_incremental_alter_configs},
+    {WEIR_API_ALTER_PARTITION_REASSIGNMENTS, weir_api_alter_partition_reassignments},
+    {WEIR_API_LIST_PARTITION_REASSIGNMENTS, weir_api_list_partition_reassignments},
     {WEIR_API_OFFSET_DELETE, weir_api_offset_delete},
     {WEIR_API_DESCRIBE_CLUSTER, weir_api_describe_cluster},
     {WEIR_API_DESCRIBE_PRODUCERS, weir_api_describe_producers},

@@ -42,12 +42,17 @@ class Broker:
         self.dir = directory
         self.data = os.path.join(directory, 'data')
         os.makedirs(self.data, exist_ok=True)
+        self.more_dirs = []  # further log directories, before the first start
         self.overrides = dict(COMMON, **(overrides or {}))
         self.advertised = advertised
         self.port = 0
         self.process = None
         self.log_path = os.path.join(directory, 'broker.log')
         self.started_s = 0.0
+
+    @property
+    def log_dirs(self):
+        return ','.join([self.data] + self.more_dirs)
 
     @property
     def address(self):
@@ -114,7 +119,7 @@ class WeirBroker(Broker):
             os.unlink(self.port_file)
         settings = dict(self.overrides)
         settings['listeners'] = 'PLAINTEXT://127.0.0.1:%d' % self.port
-        settings['log.dirs'] = self.data
+        settings['log.dirs'] = self.log_dirs
         settings['weir.port.file'] = self.port_file
         if self.advertised:
             settings['advertised.listeners'] = 'PLAINTEXT://' + self.advertised
@@ -155,7 +160,7 @@ class ApacheBroker(Broker):
             'controller.quorum.voters': '1@127.0.0.1:%d' % self.controller_port,
             'listeners': 'PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d' % (self.port, self.controller_port),
             'advertised.listeners': 'PLAINTEXT://' + (self.advertised or self.address),
-            'controller.listener.names': 'CONTROLLER', 'log.dirs': self.data,
+            'controller.listener.names': 'CONTROLLER', 'log.dirs': self.log_dirs,
             'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
             'share.coordinator.state.topic.num.partitions': '4',
             'share.coordinator.state.topic.replication.factor': '1',

@@ -15,6 +15,7 @@ CLASSES = {
     'kafka-consumer-groups': 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
     'kafka-groups': 'org.apache.kafka.tools.GroupsCommand',
     'kafka-get-offsets': 'org.apache.kafka.tools.GetOffsetShell',
+    'kafka-reassign-partitions': 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand',
     'kafka-log-dirs': 'org.apache.kafka.tools.LogDirsCommand',
     'kafka-delete-records': 'org.apache.kafka.tools.DeleteRecordsCommand',
     'kafka-broker-api-versions': 'org.apache.kafka.tools.BrokerApiVersionsCommand',

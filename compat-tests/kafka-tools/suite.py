@@ -6,7 +6,7 @@ import os
 import re
 
 from harness import wire
-from harness.cases import Failure, check, check_equal, wait_until
+from harness.cases import Failure, Skip, check, check_equal, wait_until
 
 LINES = 100000
 
@@ -240,6 +240,100 @@ def looking(ctx, shell):
         check('UNKNOWN' not in text, 'unknown apis: ' + text)
 
 
+class Moves:
+    """kafka-reassign-partitions and kafka-log-dirs on a node with two directories."""
+
+    def __init__(self, ctx, broker):
+        self.ctx, self.broker, self.topic = ctx, broker, ctx.name('moves')
+        self.plan = os.path.join(ctx.dir, 'plan.json')
+
+    def ok(self, tool, *arguments, **options):
+        return self.ctx.tools.run(tool, '--bootstrap-server', self.broker.address, *arguments, **options).ok()
+
+    def replicas(self):
+        """{partition: [(directory, isFuture, offsetLag, size)]}"""
+        text = self.ok('kafka-log-dirs', '--describe', '--topic-list', self.topic).out
+        found = {}
+        for place in json.loads(text[text.index('{'):].splitlines()[0])['brokers'][0]['logDirs']:
+            check_equal(place['error'], None, 'error of ' + place['logDir'])
+            for row in place['partitions']:
+                found.setdefault(int(row['partition'].rsplit('-', 1)[1]), []).append(
+                    (place['logDir'], row['isFuture'], row['offsetLag'], row['size']))
+        return found
+
+    def write_plan(self, directories):
+        rows = [{'topic': self.topic, 'partition': n, 'replicas': [1], 'log_dirs': [place]} for n, place in directories.items()]
+        with open(self.plan, 'w') as file:
+            json.dump({'version': 1, 'partitions': rows}, file)
+
+    def execute(self, *more):
+        return self.ok('kafka-reassign-partitions', '--reassignment-json-file', self.plan, '--execute', *more).text
+
+    def verify(self, *more):
+        return self.ok('kafka-reassign-partitions', '--reassignment-json-file', self.plan, '--verify', *more).text
+
+    def throttle(self):
+        text = self.ok('kafka-configs', '--entity-type', 'brokers', '--entity-name', 1, '--describe').out
+        return re.findall(r'replica.alter.log.dirs.io.max.bytes.per.second=(\d+)', text)
+
+
+def moves(ctx):
+    if ctx.settings.address:
+        raise Skip('the broker is not ours to give a second directory')
+    broker = ctx.new_broker('two-directories')
+    second = os.path.join(broker.dir, 'second')
+    os.makedirs(second)
+    broker.more_dirs = [second]
+    broker.start()
+    tool = Moves(ctx, broker)
+    tool.ok('kafka-topics', '--create', '--topic', tool.topic, '--partitions', 2, '--replication-factor', 1)
+    lines = os.path.join(ctx.dir, 'moves.txt')
+    with open(lines, 'w') as file:
+        file.writelines('row-%06d %s\n' % (n, os.urandom(150).hex()) for n in range(20000))
+    tool.ok('kafka-console-producer', '--topic', tool.topic, stdin=lines, seconds=120)
+    before = tool.replicas()
+    there = {n: second if rows[0][0] == broker.data else broker.data for n, rows in before.items()}
+    with ctx.case('reassign_partitions_generates_a_plan'):
+        topics_file = os.path.join(ctx.dir, 'topics.json')
+        with open(topics_file, 'w') as file:
+            json.dump({'version': 1, 'topics': [{'topic': tool.topic}]}, file)
+        text = tool.ok('kafka-reassign-partitions', '--topics-to-move-json-file', topics_file, '--broker-list', '1',
+                       '--generate').out
+        plans = [json.loads(line) for line in text.splitlines() if line.startswith('{')]
+        check_equal(len(plans), 2, 'plans printed')
+        for plan in plans:
+            check_equal(sorted((row['partition'], tuple(row['replicas'])) for row in plan['partitions']),
+                        [(0, (1,)), (1, (1,))], 'plan')
+        check('No partition reassignments found.' in tool.ok('kafka-reassign-partitions', '--list').out, '--list')
+    with ctx.case('a_move_between_directories_is_throttled_and_shown'):
+        tool.write_plan(there)
+        text = tool.execute('--replica-alter-log-dirs-throttle', 20000)
+        check(text.count('Successfully started moving log directory to') == 2, 'execute says: ' + text)
+        check_equal(tool.throttle(), ['20000'] * len(tool.throttle()) or ['20000'], 'throttle')
+        shown = tool.replicas()
+        for number, rows in shown.items():
+            check_equal(sorted((row[0], row[1]) for row in rows),
+                        sorted([(before[number][0][0], False), (there[number], True)]), 'replicas of %d' % number)
+        check(any(row[2] > 0 for rows in shown.values() for row in rows if row[1]), 'offset lag: %s' % shown)
+        text = tool.verify('--preserve-throttles')
+        check('is still in progress' in text, 'verify says: ' + text)
+        check(any(len(rows) > 1 for rows in tool.replicas().values()), 'the throttle is not kept to')
+    with ctx.case('a_move_ends_when_the_throttle_is_raised'):
+        text = tool.execute('--replica-alter-log-dirs-throttle', 1 << 30, '--additional')
+        check(text.count('Successfully started moving log directory to') == 2, 'execute says: ' + text)
+        wait_until(lambda: {n: [row[:2] for row in rows] for n, rows in tool.replicas().items()} ==
+                   {n: [(place, False)] for n, place in there.items()}, 60, lambda: 'moved: %s' % tool.replicas())
+        text = tool.verify()
+        check(text.count('is complete') >= 2 and 'Clearing broker-level throttles' in text, 'verify says: ' + text)
+        check_equal(tool.throttle(), [], 'throttle after verify')
+        check_equal(sorted(row[3] for rows in tool.replicas().values() for row in rows),
+                    sorted(row[3] for rows in before.values() for row in rows), 'sizes')
+        result = tool.ok('kafka-console-consumer', '--topic', tool.topic, '--max-messages', 20000, '--timeout-ms', 30000,
+                         '--from-beginning', seconds=120)
+        with open(lines) as file:
+            check_equal(sorted(result.lines()), sorted(file.read().splitlines()), 'lines')
+
+
 def load(ctx, shell):
     with ctx.case('producer_perf_test_then_consumer_perf_test'):
         topic = shell.create('perf', 4)
@@ -265,4 +359,5 @@ def run(ctx):
     console(ctx, shell)
     groups(ctx, shell)
     looking(ctx, shell)
+    moves(ctx)
     load(ctx, shell)

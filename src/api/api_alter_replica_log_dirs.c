@@ -8,6 +8,7 @@
  */
 
 #include "api_int.h"
+#include "repeats.h"
 
 #include "weir/protocol/messages/alter_replica_log_dirs_request.h"
 #include "weir/protocol/messages/alter_replica_log_dirs_response.h"
@@ -17,10 +18,24 @@ typedef struct weir_alter_replica_log_dirs_response_alter_replica_log_dir_topic_
 typedef struct weir_alter_replica_log_dirs_response_alter_replica_log_dir_partition_result
     partition_t;
 
+/* One partition of the request; named again, the last directory counts. */
+struct wish {
+    struct weir_slice topic;
+    struct weir_slice path;
+    struct {
+        size_t topic; /* the first wish of that topic */
+        int64_t partition;
+    } key;
+    topic_t *result; /* of the first wish of a topic */
+};
+
 struct alteration {
     struct weir_task task;
     struct weir_call *call;
     bool has_memory;
+    struct wish *wishes;
+    size_t count;
+    size_t *firsts; /* of each wish, the first with the same key */
     struct weir_alter_replica_log_dirs_response response;
 };
 
@@ -33,59 +48,101 @@ static enum weir_status not_here(struct weir_call *call, struct weir_slice name,
                : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-static enum weir_status move(struct weir_call *call, struct weir_slice path, struct weir_slice name,
-                             int32_t index)
+static bool is_log_dir(struct weir_log_manager *logs, struct weir_slice path)
+{
+    struct weir_log_dir_info info;
+    for (size_t i = 0; i < weir_log_manager_dir_count(logs); i++) {
+        weir_log_manager_dir(logs, i, &info);
+        if (weir_slice_is(path, info.path))
+            return true;
+    }
+    return false;
+}
+
+static enum weir_status move(struct weir_call *call, const struct wish *wish)
 {
     struct weir_topic_partition key;
     struct weir_detail detail = {{0}};
-    if (weir_topic_partition_make(name, index, &key) != WEIR_OK)
-        return not_here(call, name, index);
-    enum weir_status status = weir_log_mover_move(call->api->options.mover, &key, path, &detail);
+    const int32_t index = (int32_t)wish->key.partition;
+    if (weir_topic_partition_make(wish->topic, index, &key) != WEIR_OK)
+        return is_log_dir(call->api->options.logs, wish->path) ? not_here(call, wish->topic, index)
+                                                               : WEIR_LOG_DIR_NOT_FOUND;
+    enum weir_status status =
+        weir_log_mover_move(call->api->options.mover, &key, wish->path, &detail);
     if (status == WEIR_REPLICA_NOT_AVAILABLE)
-        status = not_here(call, name, index);
+        status = not_here(call, wish->topic, index);
     if (status != WEIR_OK)
         WEIR_LOG_DEBUG(call->api->options.log, "log_dir_not_altered", WEIR_STR("topic", key.topic),
                        WEIR_I64("partition", key.partition), WEIR_STR("why", detail.text));
     return status;
 }
 
-static topic_t *topic_of(struct alteration *alteration, struct weir_slice name)
+/* Flattens the request. */
+static void collect(struct alteration *alteration, const request_t *request)
 {
-    struct weir_alter_replica_log_dirs_response *response = &alteration->response;
-    for (int32_t i = 0; i < response->results.count; i++) {
-        if (weir_slice_equal(response->results.items[i].topic_name, name))
-            return &response->results.items[i];
-    }
-    return NULL;
-}
-
-/* Room for each topic's partitions, whichever directories they are asked for in. */
-static bool make_topics(struct alteration *alteration)
-{
-    const request_t *request = alteration->call->body;
-    struct weir_alter_replica_log_dirs_response *response = &alteration->response;
-    size_t topics = 0;
-    size_t partitions = 0;
-    for (int32_t d = 0; d < request->dirs.count; d++) {
-        topics += (size_t)request->dirs.items[d].topics.count;
-        for (int32_t t = 0; t < request->dirs.items[d].topics.count; t++)
-            partitions += (size_t)request->dirs.items[d].topics.items[t].partitions.count;
-    }
-    response->results.items = WEIR_CALL_ALLOC(alteration->call, topic_t, topics);
-    partition_t *pool = WEIR_CALL_ALLOC(alteration->call, partition_t, partitions);
-    if (response->results.items == NULL || pool == NULL)
-        return false;
     for (int32_t d = 0; d < request->dirs.count; d++) {
         for (int32_t t = 0; t < request->dirs.items[d].topics.count; t++) {
-            const struct weir_slice name = request->dirs.items[d].topics.items[t].name;
-            topic_t *topic = topic_of(alteration, name);
-            if (topic == NULL) {
-                topic = &response->results.items[response->results.count++];
-                weir_alter_replica_log_dirs_response_alter_replica_log_dir_topic_result_init(topic);
-                topic->topic_name = name;
+            for (int32_t p = 0; p < request->dirs.items[d].topics.items[t].partitions.count; p++) {
+                struct wish *wish = &alteration->wishes[alteration->count++];
+                wish->path = request->dirs.items[d].path;
+                wish->topic = request->dirs.items[d].topics.items[t].name;
+                wish->key.partition = request->dirs.items[d].topics.items[t].partitions.items[p];
             }
-            topic->partitions.count += request->dirs.items[d].topics.items[t].partitions.count;
         }
+    }
+}
+
+static size_t count_wishes(const request_t *request)
+{
+    size_t count = 0;
+    for (int32_t d = 0; d < request->dirs.count; d++) {
+        for (int32_t t = 0; t < request->dirs.items[d].topics.count; t++)
+            count += (size_t)request->dirs.items[d].topics.items[t].partitions.count;
+    }
+    return count;
+}
+
+static enum weir_status find_same(struct alteration *alteration)
+{
+    struct weir_arena *arena = alteration->call->arena;
+    const size_t count = alteration->count;
+    size_t *topics;
+    struct weir_slice *keys = WEIR_CALL_ALLOC(alteration->call, struct weir_slice, count);
+    if (keys == NULL)
+        return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = alteration->wishes[i].topic;
+    enum weir_status status = weir_find_firsts(arena, keys, count, &topics);
+    if (status != WEIR_OK)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        alteration->wishes[i].key.topic = topics[i];
+        keys[i] = WEIR_KEY(alteration->wishes[i].key);
+    }
+    status = weir_find_firsts(arena, keys, count, &alteration->firsts);
+    for (size_t i = 0; status == WEIR_OK && i < count; i++)
+        alteration->wishes[alteration->firsts[i]].path = alteration->wishes[i].path;
+    return status;
+}
+
+/* Results of each topic in the order of their first wishes. */
+static bool make_results(struct alteration *alteration)
+{
+    struct weir_alter_replica_log_dirs_response *response = &alteration->response;
+    response->results.items = WEIR_CALL_ALLOC(alteration->call, topic_t, alteration->count);
+    partition_t *pool = WEIR_CALL_ALLOC(alteration->call, partition_t, alteration->count);
+    if (response->results.items == NULL || pool == NULL)
+        return false;
+    for (size_t i = 0; i < alteration->count; i++) {
+        struct wish *first = &alteration->wishes[alteration->wishes[i].key.topic];
+        if (first->result == NULL) {
+            first->result = &response->results.items[response->results.count++];
+            weir_alter_replica_log_dirs_response_alter_replica_log_dir_topic_result_init(
+                first->result);
+            first->result->topic_name = first->topic;
+        }
+        if (alteration->firsts[i] == i)
+            first->result->partitions.count++;
     }
     for (int32_t i = 0; i < response->results.count; i++) {
         topic_t *topic = &response->results.items[i];
@@ -109,22 +166,21 @@ static void alter(struct weir_task *task)
 {
     struct alteration *alteration = WEIR_CONTAINER_OF(task, struct alteration, task);
     struct weir_call *call = alteration->call;
-    const request_t *request = call->body;
     weir_alter_replica_log_dirs_response_init(&alteration->response);
-    alteration->has_memory = make_topics(alteration);
-    for (int32_t d = 0; alteration->has_memory && d < request->dirs.count; d++) {
-        for (int32_t t = 0; t < request->dirs.items[d].topics.count; t++) {
-            const struct weir_slice name = request->dirs.items[d].topics.items[t].name;
-            topic_t *topic = topic_of(alteration, name);
-            for (int32_t p = 0; p < request->dirs.items[d].topics.items[t].partitions.count; p++) {
-                partition_t *out = &topic->partitions.items[topic->partitions.count++];
-                weir_alter_replica_log_dirs_response_alter_replica_log_dir_partition_result_init(
-                    out);
-                out->partition_index = request->dirs.items[d].topics.items[t].partitions.items[p];
-                out->error_code =
-                    weir_code(move(call, request->dirs.items[d].path, name, out->partition_index));
-            }
-        }
+    alteration->wishes = WEIR_CALL_ALLOC(call, struct wish, count_wishes(call->body));
+    if (alteration->wishes != NULL) {
+        collect(alteration, call->body);
+        alteration->has_memory = find_same(alteration) == WEIR_OK && make_results(alteration);
+    }
+    for (size_t i = 0; alteration->has_memory && i < alteration->count; i++) {
+        const struct wish *wish = &alteration->wishes[i];
+        if (alteration->firsts[i] != i)
+            continue;
+        topic_t *topic = alteration->wishes[wish->key.topic].result;
+        partition_t *out = &topic->partitions.items[topic->partitions.count++];
+        weir_alter_replica_log_dirs_response_alter_replica_log_dir_partition_result_init(out);
+        out->partition_index = (int32_t)wish->key.partition;
+        out->error_code = weir_code(move(call, wish));
     }
     weir_call_resume(call, respond, alteration);
 }

@@ -67,9 +67,8 @@ void weir_api_list_partition_reassignments(struct weir_call *call)
     bool has_memory = response.topics.items != NULL;
     for (size_t i = 0; i < count && has_memory; i++) {
         const asked_t *asked = is_all ? NULL : &request->topics.items[i];
-        const struct weir_image_topic *topic = is_all
-                                                   ? weir_image_topic_at(call->image, i)
-                                                   : weir_image_topic(call->image, asked->name);
+        const struct weir_image_topic *topic = is_all ? weir_image_topic_at(call->image, i)
+                                                      : weir_image_topic(call->image, asked->name);
         if (topic != NULL)
             has_memory =
                 add_topic(call, topic, is_all ? NULL : &asked->partition_indexes, &response);

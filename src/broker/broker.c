@@ -444,6 +444,7 @@ void weir_broker_free(struct weir_broker *broker)
     weir_free(broker->server_listeners);
     weir_free(broker->server_ip_limits);
     weir_group_service_free(broker->groups);
+    weir_log_mover_free(broker->mover);
     weir_replicas_free(broker->replicas);
     if (broker->publisher != NULL)
         weir_image_publisher_free(broker->publisher);

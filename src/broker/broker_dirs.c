@@ -11,6 +11,7 @@
 #include "weir/base/memory.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* ---- What the metadata is told ---- */
@@ -128,12 +129,29 @@ enum weir_status weir_broker_start_moves(struct weir_broker *broker, struct weir
         .env = broker->env,
         .log = broker->log,
         .manager = broker->logs,
-        .threads = (unsigned)broker->config->log_dir_count,
+        .threads = (unsigned)broker->config->log_move_threads,
         .exchange = exchange,
         .moving = moving,
         .context = broker,
     };
     return weir_log_mover_new(&options, &broker->mover, detail);
+}
+
+/* What Apache Kafka takes from the dynamic configs only: this broker's, else that of all. */
+void weir_broker_set_move_rate(struct weir_broker *broker, const struct weir_image *image)
+{
+    static const char key[] = "replica.alter.log.dirs.io.max.bytes.per.second";
+    char name[16];
+    int64_t rate = INT64_MAX;
+    (void)snprintf(name, sizeof(name), "%d", broker->config->node_id);
+    const struct weir_slice names[] = {weir_slice_str(name), WEIR_EMPTY_SLICE};
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(names); i++) {
+        const struct weir_image_config *config =
+            weir_image_config(image, WEIR_RESOURCE_BROKER, names[i]);
+        if (weir_config_parse_i64(weir_image_config_get(config, weir_slice_str(key)), &rate))
+            break;
+    }
+    weir_log_mover_set_rate(broker->mover, rate);
 }
 
 /* ---- Failures ---- */
@@ -224,8 +242,7 @@ enum weir_status weir_broker_watch_dirs(struct weir_broker *broker, struct weir_
 
 void weir_broker_stop_dirs(struct weir_broker *broker)
 {
-    weir_log_mover_free(broker->mover);
-    broker->mover = NULL;
+    weir_log_mover_stop(broker->mover); /* requests under way may still look at it */
     weir_lock_take(&broker->dirs_lock);
     struct weir_task_pool *pool = broker->dirs_pool;
     broker->dirs_pool = NULL;

@@ -19,6 +19,8 @@ static void published(struct weir_image_listener *listener, const struct weir_im
     if (!broker->follows_image)
         return;
     set_shard_count(broker, after);
+    if (delta->changed_config_count > 0)
+        weir_broker_set_move_rate(broker, after);
     weir_replicas_apply(broker->replicas, before, after, delta);
     if (delta->deleted_topic_count > 0)
         weir_group_topics_deleted(broker->groups, delta->deleted_topics,
@@ -73,6 +75,7 @@ void weir_broker_follow_start(struct weir_broker *broker)
     const struct weir_image *image = weir_image_ref_current(broker->publisher);
     weir_replicas_listen(broker->replicas, &broker->leadership);
     set_shard_count(broker, image);
+    weir_broker_set_move_rate(broker, image);
     weir_replicas_apply_all(broker->replicas, image);
     broker->follows_image = true;
     weir_image_unref(image);

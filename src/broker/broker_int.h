@@ -64,6 +64,8 @@ void weir_broker_dirs_options(struct weir_broker *broker, struct weir_replicas_o
 void weir_broker_dirs_registered(struct weir_broker *broker);
 WEIR_MUST_CHECK enum weir_status weir_broker_start_moves(struct weir_broker *broker,
                                                          struct weir_detail *detail);
+/* replica.alter.log.dirs.io.max.bytes.per.second as it is in the image. */
+void weir_broker_set_move_rate(struct weir_broker *broker, const struct weir_image *image);
 WEIR_MUST_CHECK enum weir_status weir_broker_watch_dirs(struct weir_broker *broker,
                                                         struct weir_detail *detail);
 void weir_broker_dir_failed(void *context, const char *dir, struct weir_uuid directory_id,

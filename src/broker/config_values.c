@@ -194,6 +194,14 @@ static void check_cleaner(struct config_loader *loader)
                       (long long)threads);
 }
 
+static void check_moves(struct config_loader *loader)
+{
+    int64_t threads;
+    if (config_i64(loader, "num.replica.alter.log.dirs.threads", &threads) && threads < 1)
+        config_remark(loader, WEIR_CONFIG_PROBLEM,
+                      "'num.replica.alter.log.dirs.threads' must be at least 1.");
+}
+
 static void check_connections(struct config_loader *loader)
 {
     int64_t queued, request, per_ip, idle, delay;
@@ -257,6 +265,7 @@ void config_check_relations(struct config_loader *loader)
     check_pairs(loader);
     check_log_times(loader);
     check_cleaner(loader);
+    check_moves(loader);
     check_connections(loader);
     check_groups(loader);
     check_replication(loader);
@@ -281,6 +290,7 @@ static const struct field {
     FIELD(task_threads, FIELD_I32, "weir.task.threads"),
     FIELD(log_dir_free_percent_min, FIELD_I32, "weir.log.dir.free.percent.min"),
     FIELD(recovery_threads_per_data_dir, FIELD_I32, "num.recovery.threads.per.data.dir"),
+    FIELD(log_move_threads, FIELD_I32, "num.replica.alter.log.dirs.threads"),
     FIELD(open_segment_files_max, FIELD_I32, "weir.open.segment.files.max"),
     FIELD(segment_index_cache_bytes, FIELD_I64, "weir.segment.index.cache.bytes"),
     FIELD(socket_send_buffer_bytes, FIELD_I32, "socket.send.buffer.bytes"),
@@ -491,4 +501,6 @@ void config_fill_values(struct config_loader *loader)
     config->is_ephemeral = loader->options->ephemeral_dir != NULL;
     fill_ip_limits(loader);
     fill_log_dirs(loader);
+    if (config->log_move_threads == 0)
+        config->log_move_threads = (int32_t)config->log_dir_count;
 }

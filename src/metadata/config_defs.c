@@ -59,6 +59,26 @@ const struct weir_config_def *weir_config_def_find(enum weir_config_scope scope,
     return NULL;
 }
 
+const struct weir_config_def *weir_config_rate_def_find(struct weir_slice name)
+{
+#define RATE(key)                                                                                  \
+    {                                                                                              \
+        .name = (key), .type = WEIR_CONFIG_TYPE_LONG, .dynamic = WEIR_CONFIG_READ_ONLY,            \
+        .valid = "[0,...]" /* described as read-only, as Apache Kafka does */                      \
+    }
+    static const struct weir_config_def rates[] = {
+        RATE("follower.replication.throttled.rate"),
+        RATE("leader.replication.throttled.rate"),
+        RATE("replica.alter.log.dirs.io.max.bytes.per.second"),
+    };
+#undef RATE
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(rates); i++) {
+        if (weir_slice_is(name, rates[i].name))
+            return &rates[i];
+    }
+    return NULL;
+}
+
 size_t weir_config_def_count(enum weir_config_scope scope)
 {
     enum weir_config_scope next = (enum weir_config_scope)(scope + 1);

@@ -187,6 +187,8 @@ static enum weir_status describe_broker_key(const struct weir_config_resolver *r
     struct weir_config_synonym_key keys[WEIR_CONFIG_SYNONYM_KEYS_MAX];
     size_t key_count = weir_config_broker_synonyms(weir_slice_str(def->name), keys);
     struct found_values found;
+    if (key_count == 0) /* in no table */
+        keys[key_count++] = (struct weir_config_synonym_key){.name = def->name, .unit = 1};
     find_broker_values(resolver, keys, key_count, &found);
     size_t first = 0;
     while (first < found.count && !weir_slice_is(found.items[first].name, def->name))
@@ -273,13 +275,66 @@ static bool scope_of(enum weir_resource_type type, enum weir_config_scope *out)
     return false;
 }
 
+/* A broker may be given keys that nobody knows; they are described like secrets. */
+static const struct weir_config_def *def_of_unknown(struct weir_slice name,
+                                                    struct weir_arena *arena)
+{
+    const struct weir_config_def *rate = weir_config_rate_def_find(name);
+    if (rate != NULL)
+        return rate;
+    struct weir_config_def *def = weir_arena_calloc(arena, 1, sizeof(*def));
+    struct weir_slice copy = weir_arena_printf(arena, "%.*s", WEIR_SLICE_ARGS(name));
+    if (def == NULL || weir_slice_is_null(copy))
+        return NULL;
+    def->name = (const char *)copy.data;
+    def->type = WEIR_CONFIG_TYPE_UNKNOWN;
+    def->is_sensitive = true;
+    def->dynamic = WEIR_CONFIG_READ_ONLY;
+    def->valid = "";
+    return def;
+}
+
+/* Keys set at run time that are in no table; views has room for them. */
+static enum weir_status describe_unknown(const struct weir_config_resolver *resolver,
+                                         bool is_default, struct weir_arena *arena,
+                                         struct weir_config_view *views, size_t *count)
+{
+    const struct weir_image_config *configs[] = {default_broker_config(resolver),
+                                                 is_default ? NULL : broker_config(resolver)};
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(configs); i++) {
+        for (size_t j = 0; configs[i] != NULL && j < configs[i]->entry_count; j++) {
+            struct weir_slice name = configs[i]->entries[j].name;
+            if (weir_config_def_find(WEIR_CONFIG_BROKER, name) != NULL ||
+                (i > 0 && !weir_slice_is_null(weir_image_config_get(configs[0], name))))
+                continue;
+            const struct weir_config_def *def = def_of_unknown(name, arena);
+            if (def == NULL)
+                return WEIR_NO_MEMORY;
+            enum weir_status status =
+                describe_broker_key(resolver, def, is_default, arena, &views[*count]);
+            if (status != WEIR_OK)
+                return status;
+            (*count)++;
+        }
+    }
+    return WEIR_OK;
+}
+
+static size_t entry_count(const struct weir_image_config *config)
+{
+    return config == NULL ? 0 : config->entry_count;
+}
+
 static enum weir_status describe_with(const struct weir_config_resolver *resolver,
                                       enum weir_config_scope scope,
                                       const struct weir_image_config *config, bool is_default,
                                       struct weir_arena *arena, struct weir_config_view_list *out)
 {
     size_t def_count = weir_config_def_count(scope);
-    struct weir_config_view *views = weir_arena_calloc(arena, def_count, sizeof(*views));
+    size_t room = def_count;
+    if (scope == WEIR_CONFIG_BROKER)
+        room += entry_count(broker_config(resolver)) + entry_count(default_broker_config(resolver));
+    struct weir_config_view *views = weir_arena_calloc(arena, room, sizeof(*views));
     if (views == NULL)
         return WEIR_NO_MEMORY;
     size_t count = 0;
@@ -298,6 +353,11 @@ static enum weir_status describe_with(const struct weir_config_resolver *resolve
             return status;
         if (!is_default || views[count].synonym_count > 0)
             count++;
+    }
+    if (scope == WEIR_CONFIG_BROKER) {
+        enum weir_status status = describe_unknown(resolver, is_default, arena, views, &count);
+        if (status != WEIR_OK)
+            return status;
     }
     *out = (struct weir_config_view_list){.items = views, .count = count};
     return WEIR_OK;

@@ -378,6 +378,8 @@ static struct weir_controller_result check_broker_change(struct weir_decision *d
             "[%.*s]",
             WEIR_SLICE_ARGS(name));
     bool is_set = request->replace_all || change->op == WEIR_CONFIG_SET;
+    if (def == NULL)
+        def = weir_config_rate_def_find(name);
     if (def == NULL || !is_set)
         return weir_result_ok();
     struct weir_detail detail = {{0}};

@@ -64,6 +64,7 @@ struct log_entry {
     int64_t cleaned_offset; /* what the cleaner has done; -1: nothing */
     bool is_cleaning;
     bool may_not_clean;                /* a move is about to end */
+    bool is_settling;                  /* its last move has not yet renamed the old log */
     struct weir_partition_log *future; /* the copy of a move in progress, or NULL */
     size_t future_dir_index;
 };

@@ -31,7 +31,7 @@ enum weir_status weir_log_mover_new(const struct weir_log_mover_options *options
     mover->options = *options;
     atomic_init(&mover->bytes_per_second, INT64_MAX);
     weir_list_init(&mover->moves);
-    weir_lock_init(&mover->lock, WEIR_LOCK_RANK_LEAF);
+    weir_lock_init(&mover->lock, WEIR_LOCK_RANK_MOVER);
     (void)pthread_cond_init(&mover->idle, NULL); /* cannot fail with default attributes on Linux */
     enum weir_status status =
         weir_task_pool_new(options->env, options->threads, &mover->pool, detail);
@@ -50,16 +50,25 @@ static void free_move(struct log_move *move)
     weir_free(move);
 }
 
+void weir_log_mover_stop(struct weir_log_mover *mover)
+{
+    if (mover == NULL)
+        return;
+    weir_lock_take(&mover->lock);
+    struct weir_task_pool *pool = mover->pool;
+    mover->is_stopping = true;
+    mover->pool = NULL;
+    weir_lock_release(&mover->lock);
+    if (pool != NULL)
+        weir_task_pool_free(pool); /* the step under way ends; those that wait stay ours */
+}
+
 void weir_log_mover_free(struct weir_log_mover *mover)
 {
     struct weir_list *node;
     if (mover == NULL)
         return;
-    weir_lock_take(&mover->lock);
-    mover->is_stopping = true;
-    weir_lock_release(&mover->lock);
-    if (mover->pool != NULL)
-        weir_task_pool_free(mover->pool); /* the step under way ends; those that wait stay ours */
+    weir_log_mover_stop(mover);
     while ((node = weir_list_pop_front(&mover->moves)) != NULL)
         free_move(WEIR_LIST_ENTRY(node, struct log_move, node));
     (void)pthread_cond_destroy(&mover->idle);
@@ -141,16 +150,13 @@ static void end_move(struct log_move *move)
 static void submit(struct log_move *move, int64_t delay_ms)
 {
     struct weir_log_mover *mover = move->mover;
-    weir_lock_take(&mover->lock);
-    bool is_stopping = mover->is_stopping;
-    weir_lock_release(&mover->lock);
-    if (is_stopping)
-        return;
-    if (delay_ms > 0)
-        weir_task_pool_submit_at(mover->pool, &move->task,
-                                 weir_env_monotonic_ms(mover->options.env) + delay_ms);
-    else
+    int64_t due_ms = weir_env_monotonic_ms(mover->options.env) + delay_ms;
+    weir_lock_take(&mover->lock); /* held, so that a stop does not free the pool in between */
+    if (!mover->is_stopping && delay_ms > 0)
+        weir_task_pool_submit_at(mover->pool, &move->task, due_ms);
+    else if (!mover->is_stopping)
         weir_task_pool_submit(mover->pool, &move->task);
+    weir_lock_release(&mover->lock);
 }
 
 static void run(struct weir_task *task)

@@ -164,6 +164,7 @@ static enum weir_status exchange_entry(struct log_move *move, struct take_over *
         entry->dir_index = take->to_dir;
         entry->future = NULL;
         entry->may_not_clean = false;
+        entry->is_settling = true;
         if (move->cleaned_offset < entry->cleaned_offset)
             entry->cleaned_offset = move->cleaned_offset;
     }
@@ -298,7 +299,8 @@ static bool is_wanted(struct log_move *move)
            !weir_partition_log_has_failed(move->future);
 }
 
-/* From now on nobody begins to clean; true when nobody does. */
+/* From now on nobody begins to clean; true when nobody does, and when nothing of a move before this
+ * one is left that may have the name in the other directory. */
 static bool hold_cleaner(struct log_move *move, bool is_held)
 {
     struct weir_log_manager *manager = move->mover->options.manager;
@@ -308,10 +310,21 @@ static bool hold_cleaner(struct log_move *move, bool is_held)
         weir_map_get(&manager->logs, WEIR_KEY(*weir_partition_log_key(move->current)));
     if (entry != NULL && entry->log == move->current) {
         entry->may_not_clean = is_held;
-        is_free = !entry->is_cleaning;
+        is_free = !entry->is_cleaning && !entry->is_settling;
     }
     weir_lock_release(&manager->lock);
     return is_free;
+}
+
+static void has_settled(struct log_move *move)
+{
+    struct weir_log_manager *manager = move->mover->options.manager;
+    weir_lock_take(&manager->lock);
+    struct log_entry *entry =
+        weir_map_get(&manager->logs, WEIR_KEY(*weir_partition_log_key(move->future)));
+    if (entry != NULL && entry->log == move->future)
+        entry->is_settling = false;
+    weir_lock_release(&manager->lock);
 }
 
 static enum weir_status try_take_over(struct log_move *move, struct weir_detail *detail)
@@ -326,10 +339,12 @@ static enum weir_status try_take_over(struct log_move *move, struct weir_detail 
             : options->exchange(options->context, weir_partition_log_key(move->current),
                                 weir_partition_log_topic_id(move->current), take_over, &take,
                                 move->future, detail);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK) {
         finish(move, &take);
-    else
+        has_settled(move);
+    } else {
         (void)hold_cleaner(move, false);
+    }
     return status;
 }
 

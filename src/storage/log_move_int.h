@@ -12,7 +12,7 @@ struct weir_log_mover {
     struct weir_log_mover_options options;
     struct weir_task_pool *pool;
     _Atomic int64_t bytes_per_second;
-    struct weir_lock lock; /* guards what follows; rank LEAF */
+    struct weir_lock lock; /* guards what follows; rank MOVER */
     bool is_stopping;
     struct weir_list moves;
     int64_t free_at_ns; /* what was copied is paid for by then */

@@ -77,8 +77,10 @@ struct weir_config {
 
     int32_t network_threads; /* num.network.threads; unset: the number of cores, at most 8 */
     int32_t log_dir_free_percent_min; /* weir.log.dir.free.percent.min; 0: off */
-    int32_t task_threads;    /* weir.task.threads: blocking work */
+    int32_t task_threads;             /* weir.task.threads: blocking work */
     int32_t recovery_threads_per_data_dir;
+    int32_t
+        log_move_threads; /* num.replica.alter.log.dirs.threads; unset: one for each directory */
     int32_t open_segment_files_max; /* 0: half of what the process may open */
     int64_t segment_index_cache_bytes;
     int32_t socket_send_buffer_bytes;    /* -1: the system's default */

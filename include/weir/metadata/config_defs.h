@@ -59,6 +59,9 @@ struct weir_config_def {
  * broker's. */
 const struct weir_config_def *weir_config_def_find(enum weir_config_scope scope,
                                                    struct weir_slice name);
+/* Limits of replication that exist as dynamic broker configs only, and are in no list of a broker's
+ * keys; NULL when the name is none of them. */
+const struct weir_config_def *weir_config_rate_def_find(struct weir_slice name);
 /* In name order. */
 size_t weir_config_def_count(enum weir_config_scope scope);
 const struct weir_config_def *weir_config_def_at(enum weir_config_scope scope, size_t index);

@@ -51,8 +51,10 @@ struct weir_log_mover_options {
 WEIR_MUST_CHECK enum weir_status weir_log_mover_new(const struct weir_log_mover_options *options,
                                                     struct weir_log_mover **out,
                                                     struct weir_detail *detail);
-/* Waits for the step of each move that is under way; the next start goes on with the moves.  NULL
- * is allowed. */
+/* Waits for the step of each move that is under way; the next start goes on with the moves, also
+ * with those that are asked for from now on.  NULL is allowed. */
+void weir_log_mover_stop(struct weir_log_mover *mover);
+/* Stops it first.  NULL is allowed. */
 void weir_log_mover_free(struct weir_log_mover *mover);
 
 /* Goes on with the moves that loading found. */

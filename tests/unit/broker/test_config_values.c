@@ -118,6 +118,17 @@ Test(config_values, an_empty_log_dirs_is_refused)
     refuse_text("log.dirs=/a,/a\n", "log.dirs");
 }
 
+Test(config_values, each_log_directory_has_a_thread_for_moves_unless_another_number_is_given)
+{
+    struct loaded loaded = accept_text(A "log.dirs=/a,/b,/c\n");
+    cr_expect_eq(loaded.config->log_move_threads, 3);
+    unload(&loaded);
+    loaded = accept_text(A "log.dirs=/a,/b,/c\nnum.replica.alter.log.dirs.threads=2\n");
+    cr_expect_eq(loaded.config->log_move_threads, 2);
+    unload(&loaded);
+    refuse_text(A "num.replica.alter.log.dirs.threads=0\n", "num.replica.alter.log.dirs.threads");
+}
+
 Test(config_values, weirs_own_keys_are_read_and_checked)
 {
     struct loaded loaded = accept_text(

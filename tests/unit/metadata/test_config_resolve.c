@@ -184,3 +184,38 @@ Test(config_resolve, stored_junk_falls_back_to_the_next_place)
     weir_image_unref(image);
     cluster_done(&cluster);
 }
+
+Test(config_resolve, broker_keys_in_no_table_are_described_and_rates_are_numbers)
+{
+    static const char rate[] = "replica.alter.log.dirs.io.max.bytes.per.second";
+    struct cluster cluster;
+    cluster_init(&cluster);
+    set(&cluster, WEIR_RESOURCE_BROKER, "", rate, "30000");
+    set(&cluster, WEIR_RESOURCE_BROKER, "", "foo.bar", "7");
+    set(&cluster, WEIR_RESOURCE_BROKER, "1", rate, "20000");
+    assert_result(
+        cluster_alter(&cluster, WEIR_RESOURCE_BROKER, "1", rate, WEIR_CONFIG_SET, "soon"),
+        WEIR_INVALID_REQUEST,
+        "Invalid value soon for configuration replica.alter.log.dirs.io.max.bytes.per.second: Not "
+        "a number of type LONG");
+    assert_result(cluster_alter(&cluster, WEIR_RESOURCE_BROKER, "1", rate, WEIR_CONFIG_SET, "-1"),
+                  WEIR_INVALID_REQUEST,
+                  "Invalid value -1 for configuration "
+                  "replica.alter.log.dirs.io.max.bytes.per.second: Value must be at least 0");
+    const struct weir_image *image = weir_image_ref_current(cluster.publisher);
+    struct weir_config_resolver resolver = resolver_of(&cluster, image);
+    struct weir_config_view_list list;
+    cr_assert_eq(weir_config_describe(&resolver, WEIR_RESOURCE_BROKER, weir_slice_str("1"),
+                                      &cluster.arena, &list),
+                 WEIR_OK);
+    const struct weir_config_view *view = view_of(&list, rate);
+    cr_expect(weir_slice_is(view->value, "20000"));
+    cr_expect_eq(view->source, WEIR_CONFIG_SOURCE_DYNAMIC_BROKER);
+    cr_expect_eq(view->synonym_count, 2);
+    cr_expect_not(view->is_sensitive);
+    view = view_of(&list, "foo.bar");
+    cr_expect(view->is_sensitive);
+    cr_expect(weir_slice_is_null(view->value));
+    weir_image_unref(image);
+    cluster_done(&cluster);
+}

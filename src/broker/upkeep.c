@@ -6,11 +6,16 @@
 
 #include <pthread.h>
 
-enum { JOB_COUNT = 9 };
+enum { JOB_COUNT = 10 };
 
 /* How long files that were deleted, or seals that wait for a flush, may lie around. */
 #define REAP_INTERVAL_MS 5000
 #define SPACE_JOB        8
+#define AUDIT_JOB        9
+/* How much of the logs is read again after a start, at once and in a second. */
+#define AUDIT_BYTES            (8 << 20)
+#define AUDIT_BYTES_PER_SECOND (32 << 20)
+#define AUDIT_DONE_INTERVAL_MS (24 * 3600 * 1000)
 
 struct upkeep_job {
     struct weir_task task;
@@ -76,6 +81,14 @@ static void expire_producers(struct weir_upkeep *upkeep)
     weir_log_manager_expire_producers(upkeep->logs);
 }
 
+static void audit(struct weir_upkeep *upkeep)
+{
+    uint64_t bytes = 0;
+    bool is_done = weir_log_manager_audit(upkeep->logs, AUDIT_BYTES, &bytes);
+    upkeep->jobs[AUDIT_JOB].interval_ms =
+        is_done ? AUDIT_DONE_INTERVAL_MS : 100 + (int64_t)bytes * 1000 / AUDIT_BYTES_PER_SECOND;
+}
+
 static void reap(struct weir_upkeep *upkeep)
 {
     weir_log_manager_reap(upkeep->logs);
@@ -128,6 +141,7 @@ enum weir_status weir_upkeep_start(struct weir_env *env, const struct weir_confi
     set_job(upkeep, 6, REAP_INTERVAL_MS, reap);
     set_job(upkeep, 7, config->flush_scheduler_interval_ms, flush_old);
     set_job(upkeep, SPACE_JOB, 0, check_space); /* before the first record */
+    set_job(upkeep, AUDIT_JOB, 1000, audit);
     for (size_t i = 0; i < JOB_COUNT; i++) {
         int64_t delay = upkeep->jobs[i].interval_ms;
         if (delay == INT64_MAX)

@@ -702,6 +702,7 @@ static enum weir_status finish(struct loader *loader, int64_t end_offset,
     if (log->now.view == NULL)
         return WEIR_NO_MEMORY;
     log->now.offsets.log_end_offset = end_offset;
+    log->loaded_end_offset = end_offset;
     log->now.end_pos = weir_segment_size(weir_log_active(log));
     weir_log_publish_limits(log, log_start,
                             within(loader->options->high_watermark, log_start, end_offset));

@@ -408,7 +408,33 @@ void weir_log_manager_reap(struct weir_log_manager *manager)
         WEIR_LOG_WARN(manager->log, "delete_failed", WEIR_STR("why", detail.text));
 }
 
+bool weir_log_manager_audit(struct weir_log_manager *manager, uint64_t bytes_max,
+                            uint64_t *out_bytes)
+{
+    struct weir_partition_log **logs = NULL;
+    size_t count = 0;
+    bool is_done = true;
+    *out_bytes = 0;
+    if (weir_log_manager_list(manager, &logs, &count) != WEIR_OK)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bytes = 0;
+        if (*out_bytes < bytes_max)
+            is_done =
+                weir_partition_log_audit_txns(logs[i], bytes_max - *out_bytes, &bytes) && is_done;
+        else
+            is_done = false;
+        *out_bytes += bytes;
+        weir_partition_log_unref(logs[i]);
+    }
+    weir_free(logs);
+    return is_done;
+}
+
 /* --- Closing. --- */
+
+/* What a stop still reads of transaction indexes nobody has looked at. */
+#define CLOSE_AUDIT_BYTES (64 << 20)
 
 /* A close waits for the disk most of the time, and syncs that come together share the disk's work;
  * so there are more threads than processors or disks have use for. */
@@ -420,7 +446,8 @@ struct close_work {
     struct weir_partition_log **logs;
     size_t count;
     atomic_size_t next;
-    struct weir_lock lock; /* the rest */
+    _Atomic int64_t audit_bytes; /* so many may still be read */
+    struct weir_lock lock;       /* the rest */
     bool has_failed;
     struct weir_detail first;
 };
@@ -440,10 +467,28 @@ static void tell_doubt(struct weir_log_manager *manager, struct weir_partition_l
                                     "looks at all of this log"));
 }
 
+static void end_audit(struct close_work *work, struct weir_partition_log *log)
+{
+    const struct weir_topic_partition *key = weir_partition_log_key(log);
+    int64_t bytes_max = atomic_load(&work->audit_bytes);
+    uint64_t bytes = 0;
+    bool ignored =
+        weir_partition_log_audit_txns(log, bytes_max > 0 ? (uint64_t)bytes_max : 0, &bytes);
+    (void)ignored; /* what is left is counted below */
+    atomic_fetch_sub(&work->audit_bytes, (int64_t)bytes);
+    size_t left = weir_partition_log_withhold_unaudited(log);
+    if (left > 0)
+        WEIR_LOG_INFO(work->manager->log, "indexes_withheld", WEIR_STR("topic", key->topic),
+                      WEIR_I64("partition", key->partition), WEIR_I64("segments", (int64_t)left),
+                      WEIR_STR("why", "nobody has made sure of their transaction indexes yet"),
+                      WEIR_STR("next", "the next start makes the indexes of these segments anew"));
+}
+
 static void close_one(struct close_work *work, struct weir_partition_log *log)
 {
     struct weir_detail detail = {{0}};
     weir_partition_log_note_durable_dir(log); /* close_logs saw to it */
+    end_audit(work, log);
     enum weir_status status = weir_partition_log_close(log, &detail);
     if (status == WEIR_CORRUPT)
         tell_doubt(work->manager, log, &detail);
@@ -507,7 +552,7 @@ static enum weir_status list_dir(struct close_work *work, size_t index)
 static enum weir_status close_logs(struct weir_log_manager *manager, size_t index,
                                    struct weir_detail *detail)
 {
-    struct close_work work = {.manager = manager};
+    struct close_work work = {.manager = manager, .audit_bytes = CLOSE_AUDIT_BYTES};
     enum weir_status status = list_dir(&work, index);
     if (status != WEIR_OK)
         return status;

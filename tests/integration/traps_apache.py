@@ -71,5 +71,16 @@ def trap_04_apache_kafkas_aborted_records_stay_hidden_without_their_index(direct
     assert [entry[:3] for entry in files.txn_index(0)] == [entry[:3] for entry in wanted]
 
 
+def trap_04_a_stop_leaves_apache_kafkas_lost_index_made_anew_though_nobody_read(directory):
+    if not _unpack(directory):
+        return
+    files = Files(directory, 'ty')
+    wanted = files.txn_index(0)
+    assert files.remove(TXN_INDEX) == 1
+    with _start(directory) as broker:
+        broker.stop()
+    assert [entry[:3] for entry in files.txn_index(0)] == [entry[:3] for entry in wanted]
+
+
 if __name__ == '__main__':
     run(globals())

@@ -125,6 +125,28 @@ def trap_04_a_lost_transaction_index_is_rebuilt(directory):
     assert files.txn_index(0) == wanted
 
 
+def trap_04_a_lost_transaction_index_that_nobody_asks_for_is_back_after_a_stop(directory):
+    files = _with_aborted(directory)
+    os.unlink(top(directory, '.kafka_cleanshutdown'))
+    for _ in range(2):
+        with Broker(directory) as broker:
+            broker.stop()
+    wanted = files.txn_index(0)
+    for data in None, files.read(0, TXN_INDEX)[:0]:
+        assert files.remove(TXN_INDEX) == 1 and is_clean(directory)
+        if data is not None:
+            files.write(0, data, TXN_INDEX)
+        with Broker(directory) as broker:
+            broker.stop()
+        assert any('log_damage_found' in line and '.txnindex' in line for line in broker.lines), broker.log()
+        assert files.txn_index(0) == wanted and files.index(0) == []
+    files.remove(TXN_INDEX)
+    with Broker(directory, 'log.initial.task.delay.ms=10') as broker:
+        told(broker, 'log_damage_found', 't-0', '.txnindex')        # in the background
+        wait_until(lambda: files.bases(TXN_INDEX) == [0] and files.txn_index(0) == wanted)
+        broker.stop()
+
+
 def trap_04_records_that_a_clean_broker_did_not_index_are_indexed(directory):
     files = _with_aborted(directory)
     with Broker(directory) as broker, broker.connect() as client:

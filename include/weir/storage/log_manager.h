@@ -228,6 +228,10 @@ void weir_log_manager_flush_old(struct weir_log_manager *manager);
 int64_t weir_log_manager_check_space(struct weir_log_manager *manager);
 /* What the last look found. */
 bool weir_log_manager_is_nearly_full(const struct weir_log_manager *manager, size_t index);
+/* Makes sure of transaction indexes that were found at the start, until about bytes_max were read
+ * (*out_bytes).  True when there is nothing left to do, for good.  Task threads, one at a time. */
+bool weir_log_manager_audit(struct weir_log_manager *manager, uint64_t bytes_max,
+                            uint64_t *out_bytes);
 void weir_log_manager_expire_producers(struct weir_log_manager *manager);
 /* Files and directories whose delay has passed. */
 void weir_log_manager_reap(struct weir_log_manager *manager);

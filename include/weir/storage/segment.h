@@ -73,6 +73,7 @@ struct weir_segment {
     /* Offset of the oldest transaction open where the segment ends, INT64_MAX when there is none;
      * -1: not known. */
     int64_t open_txn_at_end;
+    bool has_no_markers; /* a snapshot vouches for it: then the transaction index has no entries */
     bool are_times_true; /* likewise max_timestamp */
     /* A bad batch was met: times behind it are not known, nor, when the transaction index had to be
      * made anew, what was aborted there. */
@@ -91,6 +92,10 @@ struct weir_segment {
     _Atomic uint64_t own_pos;
     /* Of what was verified or written here.  Set before the size or the span that shows it. */
     atomic_bool has_txn_batches;
+
+    /* log_audit.c, by the one thread that audits the log */
+    uint64_t audit_pos;
+    bool is_audit_over; /* nothing more can be told */
 
     /* log */
     int64_t max_timestamp;        /* -1: none */

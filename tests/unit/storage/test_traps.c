@@ -76,6 +76,104 @@ Test(traps, trap_21_a_marker_from_another_time_makes_the_previous_epoch_unknown)
     weir_log_manager_free(manager);
 }
 
+/* Two segments, each with an aborted transaction and a committed one, cleanly closed. */
+static void with_transactions(void)
+{
+    world.options.config.index_interval_bytes = 1;
+    world_open(&world);
+    for (int64_t id = 1; id <= 4; id++) {
+        struct world_batch batch = world_producer_batch(2, id, 0, 0);
+        batch.options.is_transactional = true;
+        (void)world_append(&world, &batch);
+        (void)world_marker(&world, id, 0, id % 2 == 0);
+        if (id == 2)
+            cr_assert_eq(weir_partition_log_roll(world.log, &world.detail), WEIR_OK);
+    }
+    world_close(&world);
+    world.options.was_clean = true;
+}
+
+static void lose(int64_t offset, const char *suffix)
+{
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    world_file(&world, offset, suffix, path);
+    cr_assert_eq(unlink(path), 0, "%s", path);
+}
+
+static int64_t size_of(int64_t offset, const char *suffix)
+{
+    char path[WEIR_SEGMENT_PATH_BYTES];
+    world_file(&world, offset, suffix, path);
+    return world_file_size(&world, path);
+}
+
+Test(traps, trap_04_lost_transaction_indexes_are_made_anew_without_a_reader)
+{
+    uint64_t bytes = 0;
+    with_transactions();
+    lose(0, ".txnindex");
+    lose(6, ".txnindex");
+    world_open(&world);
+    int rounds = 0;
+    while (!weir_partition_log_audit_txns(world.log, 100, &bytes)) {
+        cr_assert_leq(bytes, 100);
+        cr_assert_lt(rounds++, 100);
+    }
+    cr_expect_geq(rounds, 4);
+    cr_expect_eq(size_of(0, ".txnindex"), 34);
+    cr_expect_eq(size_of(6, ".txnindex"), 34);
+    cr_expect_eq(weir_partition_log_withhold_unaudited(world.log), 0);
+    cr_expect(weir_partition_log_audit_txns(world.log, 100, &bytes));
+    cr_expect_eq(bytes, 0);
+    world_close(&world);
+    cr_expect_geq(size_of(0, ".index"), 8);
+}
+
+Test(traps, trap_04_a_stop_before_that_withholds_the_index)
+{
+    with_transactions();
+    lose(0, ".txnindex");
+    world_open(&world);
+    cr_expect_eq(weir_partition_log_withhold_unaudited(world.log), 2);
+    world_close(&world);
+    cr_expect_eq(size_of(0, ".index"), -1);
+    cr_expect_eq(size_of(6, ".index"), -1);
+    world_open(&world);
+    cr_expect_not_null(strstr(world.recovery.note.text, ".index"), "%s", world.recovery.note.text);
+    cr_expect_eq(world.recovery.rebuilt_indexes, 2);
+    cr_expect_eq(size_of(0, ".txnindex"), 34);
+    cr_expect_eq(weir_partition_log_withhold_unaudited(world.log), 0);
+    world_close(&world);
+    cr_expect_geq(size_of(0, ".index"), 8);
+}
+
+Test(traps, trap_04_segments_without_markers_are_told_by_their_snapshots)
+{
+    uint64_t bytes = 0;
+    world.now_ms = weir_env_wall_ms(weir_env_posix()); /* that of the files */
+    world_open(&world);
+    struct world_batch batch = world_producer_batch(2, 7, 0, 0);
+    (void)world_append(&world, &batch);
+    cr_assert_eq(weir_partition_log_roll(world.log, &world.detail), WEIR_OK);
+    world_append_many(&world, 2, 2);
+    world_reopen_clean(&world);
+    cr_expect(weir_partition_log_audit_txns(world.log, 1 << 20, &bytes));
+    cr_expect_eq(bytes, 0);
+    cr_expect_eq(weir_partition_log_withhold_unaudited(world.log), 0);
+}
+
+Test(traps, trap_04_a_snapshot_that_forgets_is_no_witness)
+{
+    uint64_t bytes = 0;
+    world.now_ms =
+        weir_env_wall_ms(weir_env_posix()) - world.options.config.producer_id_expiration_ms;
+    world_open(&world);
+    world_append_many(&world, 2, 2);
+    world_reopen_clean(&world);
+    cr_expect(weir_partition_log_audit_txns(world.log, 1 << 20, &bytes));
+    cr_expect_gt(bytes, 0);
+}
+
 static enum weir_status try_open(int32_t node_id, const char *cluster_id)
 {
     const char *const dirs[] = {dir_a, dir_b};

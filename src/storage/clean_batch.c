@@ -3,8 +3,8 @@
 /*
  * What of one batch is kept.  A first look finds which records stay; when all do and nothing is to
  * be noted in the header, the batch is copied byte for byte.  Otherwise it is made anew with the
- * same offsets, producer, codec and leader epoch.  A batch of magic 0 or 1 then becomes one of
- * magic 2.
+ * same offsets, producer, codec and leader epoch.  One of magic 0 or 1 is always made anew, as one
+ * of magic 2 (as Apache Kafka does it).
  */
 
 #include "clean_int.h"
@@ -263,9 +263,8 @@ static enum weir_status add_result(const struct clean_one *one, struct weir_buf 
     const struct weir_batch *batch = one->batch;
     if (one->kept == 0)
         return one->fate == FATE_RETAIN_EMPTY ? add_empty(batch, out) : WEIR_OK;
-    bool is_whole = one->kept == one->records;
-    bool sets_horizon = one->horizon_ms < 0 && (batch->magic >= 2 || !is_whole) &&
-                        (one->has_tombstones || one->is_empty_txns_marker);
+    bool is_whole = one->kept == one->records && batch->magic >= 2;
+    bool sets_horizon = one->horizon_ms < 0 && (one->has_tombstones || one->is_empty_txns_marker);
     if (!is_whole || sets_horizon)
         return rebuild(one, sets_horizon, out, detail);
     weir_buf_append_slice(out, batch->bytes);

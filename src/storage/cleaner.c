@@ -35,6 +35,7 @@ struct weir_cleaner {
     pthread_cond_t wake;   /* with lock: is_stopping, or the pace has changed */
     bool is_stopping;
     struct weir_cleaner_config config;
+    int64_t config_read_ns; /* when that was */
     int64_t paced_until_ns; /* what was read and written so far is paid for until then */
     struct cleaner_worker
         *workers[WEIR_CLEANER_THREADS_MAX]; /* worker 0's, and of start and free */
@@ -83,6 +84,7 @@ static void refresh_config(struct weir_cleaner *cleaner)
     weir_lock_take(&cleaner->lock);
     bool has_new_pace = config.bytes_per_second_max != cleaner->config.bytes_per_second_max;
     cleaner->config = config;
+    cleaner->config_read_ns = weir_env_monotonic_ns(cleaner->options.env);
     if (has_new_pace) {
         cleaner->paced_until_ns = 0;
         (void)pthread_cond_broadcast(&cleaner->wake); /* cannot fail on an initialised condition */
@@ -98,6 +100,15 @@ static bool is_unwanted(const struct cleaning *cleaning)
            weir_partition_log_must_stop_cleaning(cleaning->log);
 }
 
+/* To read it takes longer than to clean a buffer. */
+static bool is_config_old(struct weir_cleaner *cleaner)
+{
+    weir_lock_take(&cleaner->lock);
+    int64_t age_ns = weir_env_monotonic_ns(cleaner->options.env) - cleaner->config_read_ns;
+    weir_lock_release(&cleaner->lock);
+    return age_ns >= WAIT_MAX_MS * INT64_C(1000000);
+}
+
 static bool pace(void *context, size_t bytes)
 {
     const struct cleaning *cleaning = context;
@@ -105,7 +116,8 @@ static bool pace(void *context, size_t bytes)
     struct weir_env *env = cleaner->options.env;
     if (is_unwanted(cleaning))
         return false;
-    refresh_config(cleaner);
+    if (is_config_old(cleaner))
+        refresh_config(cleaner);
     weir_lock_take(&cleaner->lock);
     double rate = cleaner->config.bytes_per_second_max;
     if (rate < 1e15) {

@@ -137,6 +137,7 @@ def clean(options, broker, topic, work):
 
 def foreground(options, broker, topic):
     """-> (p99 quiet, p99 while a cleaning runs) in microseconds."""
+    os.sync()  # what was filled is not written out beside the quiet producer
     quiet = p99_us(rate(options, broker, options.requests))
     active = int(os.path.basename(segments(broker, topic)[-1])[:20])
     busy_load = rate(options, broker, options.requests)

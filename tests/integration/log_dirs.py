@@ -11,7 +11,7 @@ from failed_sync import _error_of, _may_trace
 from harness import Broker, array, fails_to_start, run, string, wait_until, weir
 
 ALTER_REPLICA_LOG_DIRS, DESCRIBE_LOG_DIRS, INCREMENTAL_ALTER_CONFIGS = 34, 35, 44
-METADATA = 3
+METADATA, DELETE_TOPICS = 3, 20
 LOG_DIR_NOT_FOUND, UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR = 57, 3, 56
 WITHOUT_LEADER = (5, 6, KAFKA_STORAGE_ERROR)
 RATE = 'replica.alter.log.dirs.io.max.bytes.per.second'
@@ -291,6 +291,47 @@ def a_directory_of_another_node_is_refused_at_the_start(directory):
         directory, lambda text: text.replace('node.id=1', 'node.id=2'))
     code, log = fails_to_start(directory, override)
     assert code == 1 and 'node' in log, log
+
+
+def a_damaged_meta_properties_is_refused_with_its_name(directory):
+    for number, text in enumerate(('\0\1\2 no properties', '', 'version=1\n', 'version=7\ncluster.id=x\nnode.id=1\n',
+                                   'version=1\ncluster.id=\nnode.id=one\n')):
+        place = os.path.join(directory, str(number))
+        os.mkdir(place)
+        _, override, path, _ = _with_properties(place, lambda _, text=text: text)
+        code, log = fails_to_start(place, override)
+        assert code == 1 and path in log, log
+
+
+def an_empty_directory_in_the_place_of_one_does_not_make_its_partitions_empty(directory):
+    paths, override = _dirs(directory)
+    with Broker(directory, override) as broker, broker.connect() as client:
+        for topic in 't', 'given-up':
+            assert client.create_topic(topic, partitions=2) == 0
+        for partition in 0, 1:
+            client.produce('t', [b'value'], partition=partition)
+        (lost,) = [number for number, rows in _replicas(client, 't')[0].items() if rows[0][0] == paths[1]]
+        broker.stop()
+    os.rename(paths[1], paths[1] + '.away')
+    with Broker(directory, override) as broker, broker.connect() as client:
+        broker.wait_line('partition_log_unavailable')
+        assert client.fetch('t', partition=1 - lost) == (0, 1, [b'value'])
+        assert client.fetch('t', partition=lost)[0] in WITHOUT_LEADER
+        reader = client.call(DELETE_TOPICS, 1, array([string('given-up')]) + struct.pack('>i', 30000))
+        assert reader.take('i') == 0 and reader.array(lambda: (reader.string(), reader.take('h'))) == [('given-up', 0)]
+        assert client.create_topic('given-up', partitions=2) == 0
+        assert {rows[0][0] for rows in _replicas(client, 'given-up')[0].values()} == set(paths)
+        for partition in 0, 1:
+            assert client.produce('given-up', [b'anew'], partition=partition) == 0
+        broker.stop()
+    _is_whole(directory, paths)
+    shutil.rmtree(paths[1])
+    os.rename(paths[1] + '.away', paths[1])
+    with Broker(directory, override) as broker, broker.connect() as client:
+        for partition in 0, 1:
+            assert client.fetch('t', partition=partition) == (0, 1, [b'value'])
+        broker.stop()
+    _is_whole(directory, paths)
 
 
 def the_directory_of_another_is_not_taken_twice(directory):

@@ -8,7 +8,7 @@ import struct
 from harness import WEIR, Broker, array, crc32c, run, string, wait_until
 
 import clean_files
-from disk import (ABORT, COMMIT, INDEX, LOG, SNAPSHOT, TIME_INDEX, TRANSACTIONAL, TXN_INDEX, Files, build, delete_records,
+from disk import (ABORT, COMMIT, INDEX, LOG, SNAPSHOT, TIME_INDEX, TRANSACTIONAL, TXN_INDEX, Fetched, Files, build, delete_records,
                   is_clean, make, marker, now_ms, produce, top)
 
 SMALL = (('segment.bytes', '1048576'), ('index.interval.bytes', '512'))
@@ -91,6 +91,27 @@ def a_stop_after_a_kill_leaves_as_much(directory):
     with Broker(directory) as broker:
         with broker.connect() as client:
             _fill(client, 't', 1)
+        broker.stop()
+    assert is_clean(directory)
+
+
+def a_doubt_about_one_log_is_said_and_leaves_its_directory_unmarked(directory):
+    files = make(directory, 't', partitions=2)
+    with Broker(directory) as broker:
+        with broker.connect() as client:
+            for i in range(2):
+                assert produce(client, 't', build([b'a', b'b']), i) == (0, 0)
+        files.write(0, b'half', LOG + '.swap')
+        broker.process.terminate()
+        assert broker.wait() == 1
+        said = [line for line in broker.lines if ' log_not_clean ' in line]
+        assert len(said) == 1 and '%020d.log.swap' % 0 in said[0] and 'partition=0' in said[0], broker.log()
+    assert not is_clean(directory)
+    assert clean_files.checkpoint(files.data, clean_files.CHECKPOINTS[0]) == {('t', 0): 0, ('t', 1): 2}
+    os.unlink(files.path(0, LOG + '.swap'))
+    with Broker(directory) as broker:
+        with broker.connect() as client:
+            assert Fetched(client, 't').values() == [b'a', b'b']
         broker.stop()
     assert is_clean(directory)
 

@@ -84,6 +84,7 @@ struct weir_partition_log {
 
     struct weir_lock lock;
     char *dir;
+    atomic_uint_least64_t truncations; /* done; written with the lock, after they were published */
     struct weir_uuid topic_id;
     bool has_metadata_file;
     struct weir_log_config config;
@@ -145,6 +146,9 @@ void weir_log_publish_end(struct weir_partition_log *log, int64_t log_end_offset
 /* Brings high watermark and last stable offset into order after any change (I2). */
 void weir_log_publish_limits(struct weir_partition_log *log, int64_t log_start_offset,
                              int64_t high_watermark);
+/* Whether what a look-up took for damage may be a truncation, when it began with so many done.
+ * Waits for one that is under way. */
+bool weir_log_was_truncated(struct weir_partition_log *log, uint64_t truncations_before);
 /* OK, CLOSED or KAFKA_STORAGE_ERROR. */
 enum weir_status weir_log_check_open(const struct weir_partition_log *log,
                                      struct weir_detail *detail);

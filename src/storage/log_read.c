@@ -302,9 +302,9 @@ static enum weir_status read_at(struct reader *reader, struct weir_log_read *out
                                                            : status;
 }
 
-enum weir_status weir_partition_log_read(struct weir_partition_log *log,
-                                         const struct weir_log_read_options *options,
-                                         struct weir_log_read *out, struct weir_detail *detail)
+static enum weir_status try_read(struct weir_partition_log *log,
+                                 const struct weir_log_read_options *options,
+                                 struct weir_log_read *out, struct weir_detail *detail)
 {
     struct reader reader = {.log = log, .options = options};
     struct weir_log_read read = {0};
@@ -325,14 +325,27 @@ enum weir_status weir_partition_log_read(struct weir_partition_log *log,
     if (status == WEIR_CLOSED || status == WEIR_LIMIT)
         status = WEIR_KAFKA_STORAGE_ERROR; /* deleted meanwhile, or no descriptor is free */
     weir_log_view_unref(reader.now.view);
-    if (status == WEIR_CORRUPT)
-        weir_log_tell_fault(log, detail);
     if (status != WEIR_OK) {
         weir_log_read_done(&read);
         return status;
     }
     *out = read;
     return WEIR_OK;
+}
+
+enum weir_status weir_partition_log_read(struct weir_partition_log *log,
+                                         const struct weir_log_read_options *options,
+                                         struct weir_log_read *out, struct weir_detail *detail)
+{
+    enum weir_status status;
+    uint64_t truncations;
+    do {
+        truncations = atomic_load_explicit(&log->truncations, memory_order_acquire);
+        status = try_read(log, options, out, detail);
+    } while (status == WEIR_CORRUPT && weir_log_was_truncated(log, truncations));
+    if (status == WEIR_CORRUPT)
+        weir_log_tell_fault(log, detail);
+    return status;
 }
 
 void weir_log_read_done(struct weir_log_read *read)

@@ -217,10 +217,8 @@ static enum weir_status search_max(struct weir_partition_log *log, const struct 
                                : find_in_segment(log, now, chosen, &query, out, detail);
 }
 
-enum weir_status weir_partition_log_offset_for_timestamp(struct weir_partition_log *log,
-                                                         int64_t timestamp,
-                                                         struct weir_offset_and_time *out,
-                                                         struct weir_detail *detail)
+static enum weir_status look_up(struct weir_partition_log *log, int64_t timestamp,
+                                struct weir_offset_and_time *out, struct weir_detail *detail)
 {
     struct published now;
     enum weir_status status;
@@ -238,8 +236,22 @@ enum weir_status weir_partition_log_offset_for_timestamp(struct weir_partition_l
     } else {
         status = timestamp < 0 ? WEIR_INVALID : search(log, &now, timestamp, out, detail);
     }
+    weir_log_view_unref(now.view);
+    return status;
+}
+
+enum weir_status weir_partition_log_offset_for_timestamp(struct weir_partition_log *log,
+                                                         int64_t timestamp,
+                                                         struct weir_offset_and_time *out,
+                                                         struct weir_detail *detail)
+{
+    enum weir_status status;
+    uint64_t truncations;
+    do {
+        truncations = atomic_load_explicit(&log->truncations, memory_order_acquire);
+        status = look_up(log, timestamp, out, detail);
+    } while (status == WEIR_CORRUPT && weir_log_was_truncated(log, truncations));
     if (status == WEIR_CORRUPT)
         weir_log_tell_fault(log, detail);
-    weir_log_view_unref(now.view);
     return status;
 }

@@ -150,6 +150,20 @@ static enum weir_status truncate_locked(struct weir_partition_log *log, int64_t 
     return status == WEIR_OK ? settle(log, end_offset, detail) : status;
 }
 
+static void note_truncated(struct weir_partition_log *log)
+{
+    /* release: who sees the count sees the view and the end that were published before it. */
+    atomic_fetch_add_explicit(&log->truncations, 1, memory_order_release);
+}
+
+bool weir_log_was_truncated(struct weir_partition_log *log, uint64_t truncations_before)
+{
+    weir_lock_take(&log->lock); /* it is held throughout a truncation */
+    uint64_t truncations = atomic_load_explicit(&log->truncations, memory_order_relaxed);
+    weir_lock_release(&log->lock);
+    return truncations != truncations_before;
+}
+
 enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, int64_t offset,
                                                 bool *out_truncated, struct weir_detail *detail)
 {
@@ -162,6 +176,7 @@ enum weir_status weir_partition_log_truncate_to(struct weir_partition_log *log, 
         status = WEIR_INVALID;
     if (status == WEIR_OK && is_needed) {
         status = truncate_locked(log, offset, detail);
+        note_truncated(log);
         if (status != WEIR_OK) {
             weir_log_fail_locked(log, detail);
             status = WEIR_KAFKA_STORAGE_ERROR;
@@ -233,6 +248,7 @@ enum weir_status weir_partition_log_truncate_fully(struct weir_partition_log *lo
         status = WEIR_INVALID;
     if (status == WEIR_OK) {
         status = weir_log_restart_at(log, offset, detail);
+        note_truncated(log);
         if (status != WEIR_OK) {
             weir_log_fail_locked(log, detail);
             status = WEIR_KAFKA_STORAGE_ERROR;

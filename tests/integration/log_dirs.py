@@ -184,6 +184,31 @@ def a_kill_in_the_middle_of_a_move_loses_nothing_and_the_move_ends_after_the_sta
     _is_whole(directory, paths)
 
 
+def a_clean_stop_in_the_middle_of_a_move_is_clean_and_the_move_goes_on(directory):
+    paths, override = _dirs(directory)
+    with Broker(directory, override) as broker, broker.connect() as client:
+        assert client.create_topic('t') == 0
+        _fill(client, 't', 20000)
+        here = _replicas(client, 't')[0][0][0][0]
+        there = paths[0] if here == paths[1] else paths[1]
+        _throttle(client, 40000)
+        assert _move(client, there, 't', 0) == [0]
+        wait_until(lambda: any(os.path.getsize(path) > 0 for path in glob.glob(there + '/t-0.*-future/*.log')),
+                   what='something is copied')
+        broker.stop()
+    _is_whole(directory, paths)
+    with Broker(directory, override) as broker, broker.connect() as client:
+        assert sorted(_replicas(client, 't')[0][0]) == sorted([(here, False), (there, True)]), broker.log()
+        assert _values(client, 't', 20000) == 20000
+        _throttle(client, None)
+        wait_until(lambda: _replicas(client, 't')[0][0] == [(there, False)], what=broker.log())
+        assert _values(client, 't', 20000) == 20000
+        assert _move(client, here, 't', 0) == [0] and _move(client, there, 't', 0) == [0]
+        wait_until(lambda: _replicas(client, 't')[0][0] in ([(there, False)], [(here, False)]), what=broker.log())
+        broker.stop()
+    _is_whole(directory, paths)
+
+
 def a_directory_that_fails_leaves_the_others_and_comes_back_repaired(directory):
     if not _may_trace():
         print('skipped: strace cannot make system calls fail here')

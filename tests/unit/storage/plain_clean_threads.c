@@ -343,6 +343,8 @@ int main(void)
     open_all(&shared);
     truth_check(weir_cleaner_start(shared.cleaner, &detail), &detail, "start");
     run_threads(&shared);
+    weir_log_mover_free(shared.mover); /* else a log may go while it is read */
+    shared.mover = NULL;
     (void)verify_all(&shared);
     close_all(&shared);
     open_all(&shared);

@@ -112,6 +112,10 @@ def limit(options, work, inputs, out_bytes):
 
 def fill(options, broker, topic):
     create_topic(broker.port, topic, options.bytes // ACTIVE_SHARE)
+    until = time.monotonic() + 30  # Apache Kafka answers before the partition has its leader
+    while subprocess.run([options.load, 'keyed', '127.0.0.1', str(broker.port), topic, '1', '2048', '1000', '1'],
+                         capture_output=True).returncode != 0 and time.monotonic() < until:
+        time.sleep(0.1)  # bench
     run.load(options, broker, 'keyed', topic, options.bytes, 64 << 10, options.record, options.keys)
 
 

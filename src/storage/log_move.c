@@ -16,6 +16,7 @@
 enum {
     PIECE_BYTES_MAX = 1 << 20,
     PIECE_BYTES_MIN = 4096,
+    RATE_LOOK_MS = 1000, /* how soon another rate counts */
     DIRECTORY_NAME_MAX = 255,
     FUTURE_SUFFIX_BYTES = 1 + 32 + 7 /* ".<32 hex>-future" */
 };
@@ -78,8 +79,12 @@ void weir_log_mover_free(struct weir_log_mover *mover)
 
 void weir_log_mover_set_rate(struct weir_log_mover *mover, int64_t bytes_per_second)
 {
-    atomic_store_explicit(&mover->bytes_per_second, bytes_per_second > 0 ? bytes_per_second : 1,
-                          memory_order_relaxed);
+    int64_t rate = bytes_per_second > 0 ? bytes_per_second : 1;
+    weir_lock_take(&mover->lock);
+    if (atomic_load_explicit(&mover->bytes_per_second, memory_order_relaxed) != rate)
+        mover->free_at_ns = 0; /* what was copied before is not paid for at the old rate */
+    atomic_store_explicit(&mover->bytes_per_second, rate, memory_order_relaxed);
+    weir_lock_release(&mover->lock);
 }
 
 bool weir_log_mover_turn(struct weir_log_mover *mover)
@@ -164,7 +169,7 @@ static void run(struct weir_task *task)
     struct log_move *move = WEIR_CONTAINER_OF(task, struct log_move, task);
     int64_t delay_ms = wait_ms(move->mover);
     if (delay_ms > 0) {
-        submit(move, delay_ms);
+        submit(move, delay_ms > RATE_LOOK_MS ? RATE_LOOK_MS : delay_ms);
         return;
     }
     if (weir_log_move_step(move, &delay_ms))

@@ -190,3 +190,19 @@ Test(log_move, a_directory_that_cannot_be_used_is_offline_and_nothing_begins_ane
     key = key_of("new");
     cr_expect_eq(weir_log_manager_dir_of(manager, &key), 0);
 }
+
+Test(log_move, another_rate_counts_soon)
+{
+    struct weir_topic_partition key = key_of("t");
+    cr_assert_eq(open_manager(), WEIR_OK);
+    create_and_fill("t", 100);
+    weir_log_mover_set_rate(mover, 1);
+    cr_assert_eq(move_to("t", dir_b), WEIR_OK);
+    finish_moves();
+    cr_expect(weir_log_manager_is_moving(manager, &key));
+    weir_log_mover_set_rate(mover, 1 << 30);
+    world.now_ms += 1000;
+    finish_moves();
+    cr_expect_not(weir_log_manager_is_moving(manager, &key));
+    cr_expect_eq(weir_log_manager_dir_of(manager, &key), 1);
+}

@@ -6,12 +6,9 @@
  * (log_verify_txns.c); for those nobody read before the next stop it is done here, in the
  * background and bit by bit.
  *
- * Most segments need no look: the producer snapshot at a segment's end tells who ever had a marker.
- * It knows no producers that had expired when it was written, so it speaks only for a segment that
- * began less than that time before.
- *
- * A stop that comes earlier withholds the .index of those segments that are left: then Apache Kafka
- * makes all indexes of the segment anew, though the directory is clean, and so does weir.
+ * Looked at are the segments whose producer snapshot, the one at their end, knows of a marker.
+ * Others would have to be read whole after each start for what is almost never there; a producer
+ * that had expired before its segment was sealed is missed that way.
  */
 
 #include "log_int.h"
@@ -37,31 +34,25 @@ static bool has_marker(const struct weir_producer_state *producers)
     return false;
 }
 
-/* Whether the snapshot at the end of a segment, as it was loaded, vouches for it. */
-static bool has_no_markers(struct weir_partition_log *log, const struct published *now,
-                           size_t index)
+/* Whether the snapshot at the end of a segment, as it was loaded, knows of a marker. */
+static bool snapshot_has_marker(struct weir_partition_log *log, const struct published *now,
+                                size_t index)
 {
     char path[WEIR_SEGMENT_PATH_BYTES];
-    struct weir_file_info info;
     struct weir_producer_state *producers = NULL;
-    struct weir_segment *segment = now->view->segments[index];
     int64_t end_offset = weir_log_segment_end(now, index);
     weir_lock_take(&log->lock);
     if (end_offset < 0 || end_offset > log->loaded_end_offset)
         end_offset = log->loaded_end_offset; /* what came later was indexed here */
-    int64_t first_timestamp = segment->first_timestamp;
-    int64_t expiration_ms = log->config.producer_id_expiration_ms;
     weir_offset_file_path(log->dir, end_offset, WEIR_SEGMENT_SUFFIX_SNAPSHOT, path);
     weir_lock_release(&log->lock);
-    if (first_timestamp < 0 || weir_path_info(log->env, path, &info, NULL) != WEIR_OK ||
-        info.modified_ms - first_timestamp >= expiration_ms ||
-        weir_producer_state_new(&producers) != WEIR_OK)
+    if (weir_producer_state_new(&producers) != WEIR_OK)
         return false;
-    bool has_none =
+    bool has_one =
         weir_producer_state_read(log->env, path, producers, 0, INT64_MAX, NULL) == WEIR_OK &&
-        !has_marker(producers);
+        has_marker(producers);
     weir_producer_state_free(producers);
-    return has_none;
+    return has_one;
 }
 
 /* Batches first, so many bytes at a time; the index is made of verified ones.  *out_is_over: also
@@ -85,7 +76,7 @@ static uint64_t walk(struct weir_partition_log *log, const struct published *now
     if (*out_is_over)
         status = weir_log_verify_txns(log, now, index, NULL);
     if (*out_is_over && status != WEIR_OK)
-        segment->is_audit_over = true; /* no round tries again; the stop withholds the index */
+        segment->is_audit_over = true; /* no round tries again */
     return options.until_pos - from;
 }
 
@@ -100,7 +91,7 @@ bool weir_partition_log_audit_txns(struct weir_partition_log *log, uint64_t byte
         struct weir_segment *segment = now.view->segments[i];
         if (segment->is_audit_over || !needs_audit(segment))
             continue;
-        if (segment->audit_pos == 0 && has_no_markers(log, &now, i)) {
+        if (segment->audit_pos == 0 && !snapshot_has_marker(log, &now, i)) {
             weir_lock_take(&segment->lock);
             segment->has_no_markers = true;
             weir_lock_release(&segment->lock);
@@ -112,35 +103,4 @@ bool weir_partition_log_audit_txns(struct weir_partition_log *log, uint64_t byte
     }
     weir_log_view_unref(now.view);
     return is_done;
-}
-
-size_t weir_partition_log_withhold_unaudited(struct weir_partition_log *log)
-{
-    size_t count = 0;
-    weir_lock_take(&log->lock);
-    for (size_t i = 0; i < log->now.view->count; i++) {
-        if (needs_audit(log->now.view->segments[i]))
-            count++;
-    }
-    log->withholds_unaudited = count > 0;
-    weir_lock_release(&log->lock);
-    return count;
-}
-
-enum weir_status weir_log_withhold_indexes_locked(struct weir_partition_log *log,
-                                                  struct weir_detail *detail)
-{
-    enum weir_status status = WEIR_OK;
-    for (size_t i = 0; i < log->now.view->count && status == WEIR_OK; i++) {
-        char path[WEIR_SEGMENT_PATH_BYTES];
-        struct weir_segment *segment = log->now.view->segments[i];
-        if (!log->withholds_unaudited || !needs_audit(segment))
-            continue;
-        weir_segment_file_path(segment, WEIR_SEGMENT_SUFFIX_INDEX, path);
-        status = weir_path_remove(log->env, path, detail);
-        log->names_changed++;
-        if (status == WEIR_NOT_FOUND)
-            status = WEIR_OK;
-    }
-    return status == WEIR_OK ? weir_log_sync_names_locked(log, detail) : status;
 }

@@ -372,8 +372,6 @@ static enum weir_status finish_and_verify(struct weir_partition_log *log, int64_
         if (status != WEIR_OK && !has_known_damage(log))
             recovery_point = 0;
     }
-    if (status == WEIR_OK)
-        status = weir_log_withhold_indexes_locked(log, detail);
     /* Without those files the flush was not a whole one. */
     if (status != WEIR_OK && log->recovery_point > recovery_point)
         log->recovery_point = recovery_point;

@@ -93,7 +93,6 @@ struct weir_partition_log {
     unsigned changing;      /* parts, see above */
     pthread_cond_t change_ended;
     int64_t loaded_end_offset; /* log_audit.c */
-    bool withholds_unaudited;
     bool is_making_segment;   /* appends of any kind have to keep away from the end */
     bool has_later_appends;   /* somebody appends who cannot wait for a roll */
     int64_t roll_wanted_base; /* the active segment somebody found due to be rolled; -1: none */
@@ -302,11 +301,6 @@ enum weir_status weir_log_prove_segment(struct weir_segment *segment, int64_t en
                                         int64_t max_timestamp, struct weir_detail *detail);
 /* The start has done that. */
 void weir_log_note_proven(struct weir_segment *segment);
-
-/* log_audit.c */
-/* Removes the .index files that withhold_unaudited has told of, durably.  The lock is held. */
-enum weir_status weir_log_withhold_indexes_locked(struct weir_partition_log *log,
-                                                  struct weir_detail *detail);
 
 /* clean_log.c */
 /* Waits for a round to end and lets none begin before it is allowed again.  The lock is held, and

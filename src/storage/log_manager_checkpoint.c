@@ -469,19 +469,12 @@ static void tell_doubt(struct weir_log_manager *manager, struct weir_partition_l
 
 static void end_audit(struct close_work *work, struct weir_partition_log *log)
 {
-    const struct weir_topic_partition *key = weir_partition_log_key(log);
     int64_t bytes_max = atomic_load(&work->audit_bytes);
     uint64_t bytes = 0;
     bool ignored =
         weir_partition_log_audit_txns(log, bytes_max > 0 ? (uint64_t)bytes_max : 0, &bytes);
-    (void)ignored; /* what is left is counted below */
+    (void)ignored; /* what is left is as it was found; the next broker may look */
     atomic_fetch_sub(&work->audit_bytes, (int64_t)bytes);
-    size_t left = weir_partition_log_withhold_unaudited(log);
-    if (left > 0)
-        WEIR_LOG_INFO(work->manager->log, "indexes_withheld", WEIR_STR("topic", key->topic),
-                      WEIR_I64("partition", key->partition), WEIR_I64("segments", (int64_t)left),
-                      WEIR_STR("why", "nobody has made sure of their transaction indexes yet"),
-                      WEIR_STR("next", "the next start makes the indexes of these segments anew"));
 }
 
 static void close_one(struct close_work *work, struct weir_partition_log *log)

@@ -209,7 +209,7 @@ static enum weir_status load(struct log_story *story, bool was_closed_cleanly)
     if (status != WEIR_OK)
         return status;
     if (was_closed_cleanly)
-        CHECK(result.cut_bytes == 0 && (result.recovered_count == 0 || story->has_met_fault));
+        CHECK(result.cut_bytes == 0 && result.recovered_count == 0);
     struct weir_topic_partition key = story_key();
     struct weir_log_placement placement = {.must_exist = true,
                                            .has_directory = !weir_uuid_is_zero(story->recorded),
@@ -457,7 +457,6 @@ enum weir_status log_story_close(struct log_story *story)
     /* A directory that failed before is left alone. */
     if (status == WEIR_OK && weir_log_manager_offline_count(story->manager) == 0) {
         story->is_closed_cleanly = true;
-        story->has_met_fault = false_env_faults_hit(story->world) > 0;
         story->flushed_count = story->told_count;
     }
     drop(story);

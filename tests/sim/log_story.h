@@ -46,7 +46,6 @@ struct log_story {
     uint64_t next_id;
     int32_t epoch;          /* of the batches to come; never falls */
     bool is_closed_cleanly; /* the next start must find nothing to repair */
-    bool has_met_fault; /* so indexes may have been withheld (log_audit.c) */
 };
 
 void log_story_init(struct log_story *story, uint64_t seed);

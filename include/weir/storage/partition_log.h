@@ -117,15 +117,11 @@ struct weir_partition_log *weir_partition_log_ref(struct weir_partition_log *log
 /* The last one frees the memory and closes the files, without writing anything. */
 void weir_partition_log_unref(struct weir_partition_log *log);
 
-/* Makes sure of the transaction indexes of segments that were loaded: a lost one looks like an
- * empty one.  Reads about bytes_max at most; true when nothing is left to look at.  One thread at a
- * time.  Blocks. */
+/* Makes sure of the transaction indexes of segments that were loaded and have had transactions, as
+ * far as producer snapshots know: a lost one looks like an empty one.  Reads about bytes_max at
+ * most; true when nothing is left to look at.  One thread at a time.  Blocks. */
 bool weir_partition_log_audit_txns(struct weir_partition_log *log, uint64_t bytes_max,
                                    uint64_t *out_bytes);
-/* Before a close that comes too early for that: the close will leave the segments that are left,
- * so many, without .index, so that whoever opens the log makes their indexes anew, though it is
- * clean. */
-size_t weir_partition_log_withhold_unaudited(struct weir_partition_log *log);
 
 /* Flushes all, writes the final time index entry, the indexes, the producer snapshot at the log end
  * offset, the leader epochs and partition.metadata, and checks what it wrote.  What did not change

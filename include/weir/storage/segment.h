@@ -73,7 +73,7 @@ struct weir_segment {
     /* Offset of the oldest transaction open where the segment ends, INT64_MAX when there is none;
      * -1: not known. */
     int64_t open_txn_at_end;
-    bool has_no_markers; /* a snapshot vouches for it: then the transaction index has no entries */
+    bool has_no_markers; /* as far as its snapshot knows: then its transaction index is believed */
     bool are_times_true; /* likewise max_timestamp */
     /* A bad batch was met: times behind it are not known, nor, when the transaction index had to be
      * made anew, what was aborted there. */

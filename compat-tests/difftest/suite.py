@@ -127,6 +127,8 @@ def report_case(ctx, name, compared, bad):
             raise Failure('%d differences in %d answers: %s' % (len(bad), compared, ' ## '.join(bad[:SHOWN])))
 
 
+# The prefix of a run's names is replaced wherever it stands before a dash; with a letter that is no hexadecimal digit it
+# does not occur in a UUID.
 def run_tester(ctx, directory, program, prefix, out, *more):
     env = dict(os.environ, KAFKA_LIBS=ctx.settings.kafka_libs(), PYTHONDONTWRITEBYTECODE='1')
     done = subprocess.run(['python3', os.path.join(directory, program), ctx.address, prefix, out, *more], env=env,
@@ -148,7 +150,7 @@ def scenarios(ctx, directory, walk, allowed, advertised, names):
         # Without transactions their scenarios would only wait for a coordinator that never comes.
         usable[name] = [] if name.startswith('txn_') and names['EndTxn'] not in advertised else rows[:until]
     wanted = ','.join(name for name in usable if usable[name])
-    got = run_tester(ctx, directory, 'scenarios.py', 'a11', os.path.join(ctx.dir, 'scenarios.jsonl'), '--only', wanted)
+    got = run_tester(ctx, directory, 'scenarios.py', 'w11', os.path.join(ctx.dir, 'scenarios.jsonl'), '--only', wanted)
     cut = [name for name in usable if len(usable[name]) < len(by_scenario[name])]
     for name, rows in usable.items():
         bad = []
@@ -168,7 +170,7 @@ def stopped(got, name):
 def corpus(ctx, directory, walk, allowed, advertised, names):
     reference = load_rows(os.path.join(directory, 'reference', 'corpus-4.3.0.jsonl'))
     apis = [api for api in dict.fromkeys(row['api'] for row in reference.values()) if names.get(api) in advertised and api not in WITH_AUTHORIZER]
-    got = run_tester(ctx, directory, 'run_corpus.py', 'a12', os.path.join(ctx.dir, 'corpus.jsonl'), '4', '--apis', ','.join(apis))
+    got = run_tester(ctx, directory, 'run_corpus.py', 'w12', os.path.join(ctx.dir, 'corpus.jsonl'), '4', '--apis', ','.join(apis))
     for api in apis:
         rows = [row for row in reference.values() if row['api'] == api]
         bad = []

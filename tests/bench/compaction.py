@@ -156,15 +156,58 @@ def spread(values, form='%.2f'):
     return (form + ' (' + form + ' to ' + form + ')') % (statistics.median(values), min(values), max(values))
 
 
-def one_round(options, broker, n, rows):
+def cost_round(options, broker, n, rows):
     work = tempfile.mkdtemp(prefix='weir-bench-limit-')
     fill(options, broker, 'c%d' % n)
     cpu, cost, took, _ = clean(options, broker, 'c%d' % n, work)
+    rows.append({'cpu': cpu, 'limit': cost, 'ratio': cpu / cost, 'took': took})
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def foreground_round(options, broker, n, rows):
     fill(options, broker, 'f%d' % n)
     quiet, busy = foreground(options, broker, 'f%d' % n)
-    rows[broker.name].append({'cpu': cpu, 'limit': cost, 'ratio': cpu / cost, 'took': took, 'quiet': quiet, 'busy': busy,
-                              'p99': busy / quiet})
-    shutil.rmtree(work, ignore_errors=True)
+    rows.append({'quiet': quiet, 'busy': busy, 'p99': busy / quiet})
+
+
+def begin(options, broker):
+    broker.start()
+    run.load(options, broker, 'first')
+    run.load(options, broker, 'produce', 'foreground', 1 << 20, 1024, 500)
+
+
+def measure_foreground(options, brokers):
+    """One broker at a time: what another one writes out would be in the latencies."""
+    rows = {broker.name: [] for broker in brokers}
+    for broker in brokers:
+        begin(options, broker)
+        try:
+            for n in range(options.rounds + 1):
+                foreground_round(options, broker, n, rows[broker.name])
+        finally:
+            broker.stop()
+        del rows[broker.name][0]  # the first warms up
+    return rows
+
+
+def measure_cost(options, brokers):
+    rows = {broker.name: [] for broker in brokers}
+    for broker in brokers:
+        begin(options, broker)
+    try:
+        for n in range(options.rounds + 1):
+            for broker in brokers:
+                cost_round(options, broker, n, rows[broker.name])
+    finally:
+        for broker in brokers:
+            broker.stop()
+    for values in rows.values():
+        del values[0]
+    return rows
+
+
+def column(values, key):
+    return [row[key] for row in values]
 
 
 def main():
@@ -180,26 +223,13 @@ def main():
     options.load = os.path.join(options.build, 'tests/bench/bench_load')
     options.limit = os.path.join(options.build, 'tests/bench/bench_clean_limit')
     brokers = [Weir(os.path.join(options.build, 'weir'))] + ([Apache(options.apache)] if options.apache else [])
-    rows = {broker.name: [] for broker in brokers}
-    for broker in brokers:
-        broker.start()
-        run.load(options, broker, 'first')
-        run.load(options, broker, 'produce', 'foreground', 1 << 20, 1024, 500)
-    try:
-        for n in range(options.rounds + 1):
-            for broker in brokers:
-                one_round(options, broker, n, rows)
-                if n == 0:
-                    rows[broker.name].clear()  # the first warms up
-    finally:
-        for broker in brokers:
-            broker.stop()
-    for name, values in rows.items():
-        column = {key: [row[key] for row in values] for key in values[0]}
-        print('%s: cleaning cost %s CPU seconds, %s of the limit; took %s s' % (
-            name, spread(column['cpu']), spread(column['ratio']), spread(column['took'])))
+    for name, values in measure_foreground(options, brokers).items():
         print('%s: producer p99 quiet %s us, while cleaning %s us, ratio %s' % (
-            name, spread(column['quiet'], '%d'), spread(column['busy'], '%d'), spread(column['p99'])))
+            name, spread(column(values, 'quiet'), '%d'), spread(column(values, 'busy'), '%d'), spread(column(values, 'p99'))))
+    rows = measure_cost(options, brokers)
+    for name, values in rows.items():
+        print('%s: cleaning cost %s CPU seconds, %s of the limit; took %s s' % (
+            name, spread(column(values, 'cpu')), spread(column(values, 'ratio')), spread(column(values, 'took'))))
     if len(rows) == 2:
         ratios = [a['cpu'] / b['cpu'] for a, b in zip(rows['weir'], rows['apache'])]
         print('cleaning, CPU weir / Apache Kafka: %s' % spread(ratios))

@@ -40,6 +40,7 @@ struct dir_load {
     struct load *load;
     size_t index;
     struct weir_offset_checkpoint recovery_points;
+    bool recovery_points_are_lost; /* though the stop was clean */
     struct weir_offset_checkpoint log_starts;
     bool log_starts_are_lost; /* though the stop was clean */
     struct weir_offset_checkpoint high_watermarks;
@@ -178,6 +179,16 @@ static struct weir_log_config config_of(const struct load *load,
     return config;
 }
 
+/* Whoever stops cleanly notes the recovery points of all its logs.  One that is not among them was
+ * not there: a power loss may bring a directory back whose name was given up just before. */
+static bool was_clean(const struct dir_load *dir, const struct weir_topic_partition *key)
+{
+    int64_t offset;
+    return dir->load->manager->dirs[dir->index].was_clean &&
+           (dir->recovery_points_are_lost ||
+            weir_offset_checkpoint_find(&dir->recovery_points, key, &offset));
+}
+
 static enum weir_status open_partition(struct load_task *task, struct weir_detail *detail)
 {
     const struct dir_load *dir = task->dir;
@@ -191,7 +202,7 @@ static enum weir_status open_partition(struct load_task *task, struct weir_detai
     options.log_start_offset = lookup(&dir->log_starts, &task->key);
     options.log_start_is_unknown = dir->log_starts_are_lost;
     options.high_watermark = lookup(&dir->high_watermarks, &task->key);
-    options.was_clean = manager->dirs[dir->index].was_clean;
+    options.was_clean = was_clean(dir, &task->key);
     int64_t cleaned_offset = -1;
     if (weir_offset_checkpoint_find(&dir->cleaned, &task->key, &cleaned_offset) &&
         cleaned_offset < 0)
@@ -338,7 +349,8 @@ static enum weir_status begin_dir(struct dir_load *dir, struct weir_detail *deta
         weir_dir_list(manager->env, manager->dirs[dir->index].path, on_name, dir, detail);
     if (status == WEIR_OK)
         status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_RECOVERY_POINT,
-                                                  &dir->recovery_points, NULL);
+                                                  &dir->recovery_points,
+                                                  &dir->recovery_points_are_lost);
     if (status == WEIR_OK)
         status = weir_log_manager_read_checkpoint(manager, dir->index, CHECKPOINT_LOG_START,
                                                   &dir->log_starts, &dir->log_starts_are_lost);

@@ -19,6 +19,8 @@
 #define ROUNDS_QUICK 1200
 #define ROUNDS_FULL  20000
 #define CALLS_MAX    420
+/* The old directory came back behind a clean marker that did not mean it. */
+#define ONCE_FAILED 8212
 #define TURNS_MAX    60
 
 enum bad_day { DIES, LOSES_POWER, FAILS_ONCE };
@@ -136,6 +138,8 @@ int main(int argc, char **argv)
     uint64_t rounds = argc > first + 1 ? strtoull(argv[first + 1], NULL, 10)
                       : is_full        ? ROUNDS_FULL
                                        : ROUNDS_QUICK;
+    if (argc <= first)
+        round_of(ONCE_FAILED);
     for (uint64_t i = 0; i < rounds; i++) {
         (void)fprintf(stderr, "\rseed %llu ", (unsigned long long)(seed + i));
         round_of(seed + i);

@@ -87,6 +87,7 @@ struct legacy {
     struct weir_partition_log_offsets offsets;
     struct weir_log_config config;
     bool awaits_flush;
+    int64_t recovery_point;
 };
 
 static enum weir_status copy_epochs(struct weir_partition_log *from, struct legacy *legacy,
@@ -119,6 +120,7 @@ static enum weir_status close_old(struct weir_partition_log *from, int64_t end_o
         legacy->offsets = from->now.offsets;
         legacy->config = from->config;
         legacy->awaits_flush = from->hold_offset != WEIR_LOG_NO_HOLD;
+        legacy->recovery_point = from->recovery_point;
         legacy->producers = from->producers;
         from->producers = spare;
         from->state = LOG_CLOSED;
@@ -134,6 +136,10 @@ static void open_new(struct weir_partition_log *to, struct legacy *legacy)
     to->producers = legacy->producers; /* knows more than what can be read off the batches */
     legacy->producers = copied;
     to->config = legacy->config;
+    /* Power loss may bring the old directory back until the next flush has made the names durable:
+     * more than what is durable there is not promised before. */
+    if (to->recovery_point > legacy->recovery_point)
+        to->recovery_point = legacy->recovery_point;
     for (size_t i = 0; i < legacy->epoch_count; i++) {
         /* The copied batches brought all epochs that have any; there is room for the others. */
         if (legacy->epochs[i].epoch <= weir_epoch_cache_latest(&to->epochs))

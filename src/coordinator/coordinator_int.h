@@ -88,6 +88,9 @@ void shard_step_init(const struct weir_shard *shard, struct weir_step *step);
 /* Appends the records of the step and replays them; the step has none afterwards.  Lock held. */
 enum weir_status shard_append(struct weir_shard *shard, struct weir_step *step);
 
+/* The shard's log ends behind this now. */
+void shard_set_written(struct weir_shard *shard, const struct weir_log_appended *appended);
+
 /* ---- shard_load.c ---- */
 /* State LOADING, lock not held. */
 void shard_start_load(struct weir_shard *shard);

@@ -213,6 +213,76 @@ enum weir_status weir_shard_run(struct weir_shard *shard, struct weir_shard_even
     return WEIR_OK;
 }
 
+static void marker_completed(struct weir_completion *completion)
+{
+    struct weir_shard_marker *marker =
+        WEIR_CONTAINER_OF(completion, struct weir_shard_marker, completion);
+    marker->done(marker); /* it may be gone afterwards */
+}
+
+static void marker_result(struct weir_write *write, void *machine, enum weir_write_outcome outcome,
+                          enum weir_status status, struct weir_step *step)
+{
+    struct weir_shard_marker *marker = WEIR_CONTAINER_OF(write, struct weir_shard_marker, write);
+    (void)machine;
+    (void)outcome;
+    marker->status = status;
+    weir_step_complete(step, &marker->completion);
+}
+
+/* Lock held, ACTIVE. */
+static enum weir_status append_marker(struct weir_shard *shard,
+                                      const struct weir_txn_marker *marker,
+                                      int8_t transaction_version, struct weir_step *step)
+{
+    const struct weir_coordinator_options *options = &shard->coordinator->options;
+    struct weir_log_appended appended;
+    struct weir_detail detail = {{0}};
+    if (options->port->append_marker == NULL)
+        return WEIR_UNKNOWN_SERVER_ERROR;
+    enum weir_status status = options->port->append_marker(
+        options->port_context, shard->partition, marker, transaction_version,
+        atomic_load(&shard->leader_epoch), &appended, &detail);
+    if (status != WEIR_OK) {
+        WEIR_STEP_WARN(step, "coordinator_marker_refused", WEIR_STR("topic", options->topic),
+                       WEIR_I64("partition", shard->partition),
+                       WEIR_I64("producer_id", marker->producer_id),
+                       WEIR_STR("status", weir_status_name(status)),
+                       WEIR_STR("reason", detail.text));
+        return weir_coordinator_append_status(status);
+    }
+    shard_set_written(shard, &appended);
+    status = options->ops->end_txn(shard->machine, marker->producer_id, marker->is_commit);
+    if (status != WEIR_OK)
+        shard->has_diverged = true; /* it is in the log: only a new load can mend this */
+    return WEIR_OK;
+}
+
+enum weir_status weir_shard_end_txn(struct weir_shard *shard, const struct weir_txn_marker *marker,
+                                    int8_t transaction_version, struct weir_shard_marker *out)
+{
+    struct weir_step step;
+    weir_lock_take(&shard->lock);
+    if (shard->state != SHARD_ACTIVE) {
+        bool is_loading = shard->state == SHARD_LOADING;
+        weir_lock_release(&shard->lock);
+        return is_loading ? WEIR_COORDINATOR_LOAD_IN_PROGRESS : WEIR_NOT_COORDINATOR;
+    }
+    shard_step_init(shard, &step);
+    enum weir_status status = append_marker(shard, marker, transaction_version, &step);
+    if (status == WEIR_OK) {
+        out->completion.run = marker_completed;
+        out->write = (struct weir_write){.result = marker_result};
+        weir_step_write(&step, &out->write);
+    }
+    shard_settle(shard, &step);
+    void *dead_machine;
+    shard_end_step(shard, &step, &dead_machine);
+    weir_lock_release(&shard->lock);
+    finish_step(shard, &step, dead_machine);
+    return status;
+}
+
 /* Writes that were not committed in time. */
 static void expire_writes(struct weir_shard *shard, struct weir_step *step)
 {
@@ -315,6 +385,10 @@ enum weir_status weir_coordinator_append_status(enum weir_status append_status)
         {WEIR_IO_ERROR, WEIR_NOT_COORDINATOR},
         {WEIR_CLOSED, WEIR_NOT_COORDINATOR},
         {WEIR_NOT_COORDINATOR, WEIR_NOT_COORDINATOR},
+        /* Of a transaction's records and markers: the client is told what is wrong with it. */
+        {WEIR_INVALID_TXN_STATE, WEIR_INVALID_TXN_STATE},
+        {WEIR_INVALID_PRODUCER_EPOCH, WEIR_INVALID_PRODUCER_EPOCH},
+        {WEIR_TRANSACTION_COORDINATOR_FENCED, WEIR_TRANSACTION_COORDINATOR_FENCED},
     };
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(rows); i++) {
         if (rows[i].from == append_status)

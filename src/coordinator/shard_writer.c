@@ -6,7 +6,8 @@
  * W1  an atomic step is one batch; when that is above max.message.bytes nothing is appended.
  * W2  the machine replays exactly what is in the log, with the offsets it got there.
  * W3  batches look as Apache Kafka's coordinator writes them: magic 2, CreateTime, no producer
- *     (id and epoch -1), base sequence 0.
+ *     (id and epoch -1) unless they are part of a transaction, base sequence 0 in either case (-1 in
+ *     __transaction_state).
  */
 
 #include "coordinator_int.h"
@@ -14,7 +15,7 @@
 #include "weir/base/assert.h"
 #include "weir/record/batch_builder.h"
 
-static enum weir_status replay_appended(struct weir_shard *shard,
+static enum weir_status replay_appended(struct weir_shard *shard, const struct weir_step *step,
                                         const struct weir_step_record *record, int32_t count,
                                         int64_t base_offset, struct weir_detail *detail)
 {
@@ -23,8 +24,8 @@ static enum weir_status replay_appended(struct weir_shard *shard,
         if (!record->must_replay)
             continue;
         struct weir_replayed replayed = {.offset = base_offset + i,
-                                         .producer_id = WEIR_BATCH_NO_PRODUCER_ID,
-                                         .producer_epoch = WEIR_BATCH_NO_PRODUCER_EPOCH,
+                                         .producer_id = step->txn.producer_id,
+                                         .producer_epoch = step->txn.producer_epoch,
                                          .key = record->key,
                                          .value = record->value};
         enum weir_status status = options->ops->replay(shard->machine, &replayed, detail);
@@ -32,6 +33,11 @@ static enum weir_status replay_appended(struct weir_shard *shard,
             return status;
     }
     return WEIR_OK;
+}
+
+static bool is_in_txn(const struct weir_step *step)
+{
+    return step->txn.producer_id >= 0;
 }
 
 static struct weir_record_data record_data(const struct weir_step *step,
@@ -47,7 +53,10 @@ static enum weir_status build_batch(struct weir_shard *shard, const struct weir_
                                     int32_t *out_count)
 {
     struct weir_batch_builder_options options = weir_batch_builder_options_default();
-    options.base_sequence = 0; /* W3 */
+    options.base_sequence = shard->coordinator->options.base_sequence; /* W3 */
+    options.producer_id = step->txn.producer_id;
+    options.producer_epoch = step->txn.producer_epoch;
+    options.is_transactional = is_in_txn(step);
     weir_buf_clear(&shard->batch);
     struct weir_batch_builder *builder;
     enum weir_status status = weir_batch_builder_new(&options, &shard->batch, &builder);
@@ -71,6 +80,13 @@ static enum weir_status build_batch(struct weir_shard *shard, const struct weir_
     return status;
 }
 
+void shard_set_written(struct weir_shard *shard, const struct weir_log_appended *appended)
+{
+    shard->written_end = appended->last_offset + 1;
+    if (appended->high_watermark > shard->high_watermark)
+        shard->high_watermark = appended->high_watermark;
+}
+
 /* One batch; *inout_record goes to the first record that is not in it. */
 static enum weir_status append_batch(struct weir_shard *shard, struct weir_step *step,
                                      struct weir_step_record **inout_record,
@@ -85,15 +101,18 @@ static enum weir_status append_batch(struct weir_shard *shard, struct weir_step 
     if (status != WEIR_OK)
         return status;
     struct weir_log_appended appended;
-    status = options->port->append(options->port_context, shard->partition,
-                                   weir_buf_slice(&shard->batch),
-                                   atomic_load(&shard->leader_epoch), &appended, detail);
+    status = is_in_txn(step)
+                 ? options->port->append_txn(options->port_context, shard->partition,
+                                             weir_buf_slice(&shard->batch),
+                                             atomic_load(&shard->leader_epoch),
+                                             step->txn.verification_guard, &appended, detail)
+                 : options->port->append(options->port_context, shard->partition,
+                                         weir_buf_slice(&shard->batch),
+                                         atomic_load(&shard->leader_epoch), &appended, detail);
     if (status != WEIR_OK)
         return status;
-    shard->written_end = appended.last_offset + 1;
-    if (appended.high_watermark > shard->high_watermark)
-        shard->high_watermark = appended.high_watermark;
-    status = replay_appended(shard, first, count, appended.base_offset, detail);
+    shard_set_written(shard, &appended);
+    status = replay_appended(shard, step, first, count, appended.base_offset, detail);
     if (status != WEIR_OK)
         shard->has_diverged = true; /* it is in the log: only a new load can mend this */
     for (int32_t i = 0; i < count; i++)
@@ -119,6 +138,8 @@ enum weir_status shard_append(struct weir_shard *shard, struct weir_step *step)
     step->record_count = 0;
     step->is_atomic = true;
     step->must_replay = true;
+    step->txn = (struct weir_step_txn){.producer_id = WEIR_BATCH_NO_PRODUCER_ID,
+                                       .producer_epoch = WEIR_BATCH_NO_PRODUCER_EPOCH};
     step->status = WEIR_OK;
     return status;
 }

@@ -17,6 +17,7 @@ void weir_step_init(struct weir_step *step, int64_t now_ms, int64_t wall_ms)
     *step = (struct weir_step){.now_ms = now_ms, .wall_ms = wall_ms};
     step->is_atomic = true;
     step->must_replay = true;
+    step->txn = (struct weir_step_txn){.producer_id = -1, .producer_epoch = -1};
     weir_arena_init(&step->arena, 0);
     weir_list_init(&step->writes);
     weir_list_init(&step->completions);
@@ -44,6 +45,12 @@ void weir_step_record(struct weir_step *step, struct weir_slice key, struct weir
         step->last_record->next = record;
     step->last_record = record;
     step->record_count++;
+}
+
+void weir_step_set_txn(struct weir_step *step, const struct weir_step_txn *txn)
+{
+    WEIR_ASSERT(step->is_atomic);
+    step->txn = *txn;
 }
 
 void weir_step_write(struct weir_step *step, struct weir_write *write)

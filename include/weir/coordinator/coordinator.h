@@ -39,6 +39,8 @@ struct weir_coordinator_options {
     void *machine_context;
     int64_t commit_timeout_ms; /* offsets.commit.timeout.ms */
     size_t load_buffer_bytes;  /* offsets.load.buffer.size */
+    int32_t base_sequence;     /* of its batches: Apache Kafka writes 0, but -1 into
+                                  __transaction_state */
 };
 
 WEIR_MUST_CHECK enum weir_status weir_coordinator_new(const struct weir_coordinator_options *options,
@@ -81,6 +83,26 @@ struct weir_shard_event {
  * COORDINATOR_LOAD_IN_PROGRESS or NOT_COORDINATOR: apply was not called. */
 WEIR_MUST_CHECK enum weir_status weir_shard_run(struct weir_shard *shard,
                                                 struct weir_shard_event *event);
+/* A transaction marker on its way into a shard.  Set done; lives until it ran. */
+struct weir_shard_marker {
+    void (*done)(struct weir_shard_marker *marker); /* no locks held, any thread */
+    enum weir_status status; /* out: OK when it is below the high watermark, else
+                                COORDINATOR_NOT_AVAILABLE or NOT_COORDINATOR: it may be in the log */
+    /* private */
+    struct weir_completion completion;
+    struct weir_write write;
+};
+
+/* Ends a transaction in this shard: appends the marker, lets the machine know (end_txn), and calls
+ * done when the high watermark is above it, possibly before this returns.  When the status is not OK
+ * nothing was written and done is not called: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR,
+ * COORDINATOR_NOT_AVAILABLE, INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED,
+ * UNKNOWN_SERVER_ERROR. */
+WEIR_MUST_CHECK enum weir_status weir_shard_end_txn(struct weir_shard *shard,
+                                                    const struct weir_txn_marker *marker,
+                                                    int8_t transaction_version,
+                                                    struct weir_shard_marker *out);
+
 /* Every shard of this broker, one after the other.  With must_be_loaded a shard that still loads
  * ends it with COORDINATOR_LOAD_IN_PROGRESS; shards that failed to load are left out. */
 WEIR_MUST_CHECK enum weir_status weir_coordinator_run_all(struct weir_coordinator *coordinator,

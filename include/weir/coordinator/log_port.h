@@ -13,6 +13,7 @@
 #include "weir/base/buf.h"
 #include "weir/base/slice.h"
 #include "weir/base/status.h"
+#include "weir/record/batch.h"
 
 #include <stdint.h>
 
@@ -36,6 +37,20 @@ struct weir_log_port {
     enum weir_status (*append)(void *context, int32_t partition, struct weir_slice batch,
                                int32_t leader_epoch, struct weir_log_appended *out,
                                struct weir_detail *detail);
+
+    /* The same of a transactional batch.  INVALID_TXN_STATE when the transaction is not open in the
+     * partition and the guard is not the one that its verification gave out (KIP-890: a marker came
+     * between); INVALID_PRODUCER_EPOCH.  NULL for topics whose records are in no transaction. */
+    enum weir_status (*append_txn)(void *context, int32_t partition, struct weir_slice batch,
+                                   int32_t leader_epoch, uint64_t verification_guard,
+                                   struct weir_log_appended *out, struct weir_detail *detail);
+
+    /* Appends a transaction marker.  Statuses as append, and INVALID_PRODUCER_EPOCH,
+     * TRANSACTION_COORDINATOR_FENCED.  NULL as above. */
+    enum weir_status (*append_marker)(void *context, int32_t partition,
+                                      const struct weir_txn_marker *marker,
+                                      int8_t transaction_version, int32_t leader_epoch,
+                                      struct weir_log_appended *out, struct weir_detail *detail);
 
     /* Appends to out whole batches from the one that holds `offset` on (the first may begin before
      * it), about bytes_max of them but at least one; nothing at or above the log end offset.

@@ -59,6 +59,13 @@ struct weir_step_record {
     bool must_replay;
 };
 
+/* The open transaction that a step's records belong to. */
+struct weir_step_txn {
+    int64_t producer_id; /* -1: none, the records count at once */
+    int16_t producer_epoch;
+    uint64_t verification_guard; /* log_port.h; 0: the transaction is open in the partition */
+};
+
 struct weir_step {
     int64_t now_ms;  /* monotonic: deadlines */
     int64_t wall_ms; /* Unix time: what is stored */
@@ -66,7 +73,8 @@ struct weir_step {
     bool is_atomic;   /* the records of this step are one batch, or nothing is written */
     bool must_replay; /* records added from now on are given to the machine's replay once they are
                          appended; false: the machine has changed itself already */
-    enum weir_status status; /* OK or NO_MEMORY */
+    struct weir_step_txn txn; /* set by weir_step_set_txn; none again after each append */
+    enum weir_status status;  /* OK or NO_MEMORY */
     struct weir_arena arena;
     struct weir_step_record *first_record;
     struct weir_step_record *last_record;
@@ -82,6 +90,10 @@ void weir_step_done(struct weir_step *step);
 
 /* Copies key and value. */
 void weir_step_record(struct weir_step *step, struct weir_slice key, struct weir_slice value);
+/* Makes the records of this step one batch of the producer's transaction: replay gets its id and
+ * epoch, and what becomes of them is decided by its marker (end_txn of the machine).  The step stays
+ * atomic. */
+void weir_step_set_txn(struct weir_step *step, const struct weir_step_txn *txn);
 void weir_step_write(struct weir_step *step, struct weir_write *write);
 void weir_step_complete(struct weir_step *step, struct weir_completion *completion);
 /* Copies the texts of the fields; event and the fields' names are literals.  Dropped when memory is

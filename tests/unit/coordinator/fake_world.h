@@ -38,6 +38,7 @@ struct fake_world {
     int32_t batch_bytes_max;
     int32_t batches_per_read; /* kept small, so that loads take many reads */
     struct weir_slice last_batch;  /* into the log */
+    uint64_t guard;                /* the only one that append_txn takes */
 };
 
 static inline int64_t fake_wall_ms(void *context)
@@ -94,6 +95,28 @@ static inline enum weir_status fake_append(void *context, int32_t partition,
     return WEIR_OK;
 }
 
+static inline enum weir_status fake_append_txn(void *context, int32_t partition,
+                                               struct weir_slice bytes, int32_t leader_epoch,
+                                               uint64_t guard, struct weir_log_appended *out,
+                                               struct weir_detail *detail)
+{
+    if (guard != ((struct fake_world *)context)->guard)
+        return WEIR_INVALID_TXN_STATE;
+    return fake_append(context, partition, bytes, leader_epoch, out, detail);
+}
+
+static inline enum weir_status
+fake_append_marker(void *context, int32_t partition, const struct weir_txn_marker *marker,
+                   int8_t transaction_version, int32_t leader_epoch, struct weir_log_appended *out,
+                   struct weir_detail *detail)
+{
+    uint8_t bytes[WEIR_TXN_MARKER_BYTES];
+    (void)transaction_version;
+    weir_txn_marker_write(bytes, marker, FAKE_WALL_MS);
+    return fake_append(context, partition, weir_slice_of(bytes, sizeof(bytes)), leader_epoch, out,
+                       detail);
+}
+
 static inline enum weir_status fake_read(void *context, int32_t partition, int64_t offset,
                                          size_t bytes_max, struct weir_buf *out,
                                          struct weir_detail *detail)
@@ -147,6 +170,8 @@ static inline void fake_unwatch(void *context, int32_t partition, struct weir_lo
 }
 
 static const struct weir_log_port fake_port = {.append = fake_append,
+                                               .append_txn = fake_append_txn,
+                                               .append_marker = fake_append_marker,
                                                .read = fake_read,
                                                .offsets = fake_offsets,
                                                .batch_bytes_max = fake_batch_bytes_max,

@@ -168,6 +168,8 @@ struct add {
     int64_t sum_before;
     struct counter *machine;
     int64_t deadline_ms;
+    struct weir_step_txn txn; /* looked at when is_in_txn */
+    bool is_in_txn;
 };
 
 static void apply_add(struct weir_shard_event *event, void *machine, struct weir_step *step)
@@ -178,6 +180,8 @@ static void apply_add(struct weir_shard_event *event, void *machine, struct weir
     if (add->deadline_ms != 0)
         add->machine->deadline_ms = add->deadline_ms;
     step->is_atomic = !add->is_split;
+    if (add->is_in_txn)
+        weir_step_set_txn(step, &add->txn);
     for (int i = 0; i < add->count; i++)
         weir_step_record(step, weir_slice_str(add->key), weir_slice_str(add->value));
     if (add->waiter != NULL) {
@@ -521,4 +525,118 @@ Test(shard, tells_clients_what_apache_kafka_tells_them)
                  WEIR_UNKNOWN_SERVER_ERROR);
     cr_assert_eq(weir_coordinator_append_status(WEIR_RECORD_LIST_TOO_LARGE),
                  WEIR_UNKNOWN_SERVER_ERROR);
+}
+
+Test(shard, records_of_a_transaction_are_one_transactional_batch_and_replayed_as_such)
+{
+    elect(0, 7);
+    fake_world_run(&world);
+    world.guard = 5;
+    struct waiter waiter = {0};
+    struct add add = {.key = "k",
+                      .value = "v",
+                      .count = 2,
+                      .waiter = &waiter,
+                      .is_in_txn = true,
+                      .txn = {.producer_id = 9, .producer_epoch = 3, .verification_guard = 5}};
+    cr_assert_eq(run(0, &add), WEIR_OK);
+    cr_assert_eq(waiter.status, WEIR_OK);
+    cr_assert_eq(add.machine->last_producer_id, 9);
+    struct weir_batch batch;
+    cr_assert_eq(weir_batch_parse(world.last_batch, &batch, NULL), WEIR_OK);
+    cr_assert(weir_batch_is_transactional(&batch));
+    cr_assert_eq(batch.producer_id, 9);
+    cr_assert_eq(batch.producer_epoch, 3);
+    cr_assert_eq(batch.base_sequence, 0);
+    struct add plain = {.key = "k", .value = "v", .count = 1};
+    cr_assert_eq(run(0, &plain), WEIR_OK);
+    cr_assert_eq(plain.machine->last_producer_id, -1);
+}
+
+Test(shard, records_of_a_transaction_without_its_guard_are_refused)
+{
+    elect(0, 7);
+    fake_world_run(&world);
+    world.guard = 5;
+    struct waiter waiter = {0};
+    struct add add = {.key = "k",
+                      .value = "v",
+                      .count = 1,
+                      .waiter = &waiter,
+                      .is_in_txn = true,
+                      .txn = {.producer_id = 9, .producer_epoch = 3, .verification_guard = 4}};
+    cr_assert_eq(run(0, &add), WEIR_OK);
+    cr_assert_eq(waiter.outcome, WEIR_WRITE_REFUSED);
+    cr_assert_eq(waiter.status, WEIR_INVALID_TXN_STATE);
+    cr_assert_eq(sum_of(0), 0);
+}
+
+struct marking {
+    struct weir_shard_marker marker;
+    int done;
+};
+
+static void marking_done(struct weir_shard_marker *marker)
+{
+    WEIR_CONTAINER_OF(marker, struct marking, marker)->done++;
+}
+
+static enum weir_status end_txn(struct marking *marking, bool is_commit)
+{
+    struct weir_txn_marker marker = {.producer_id = 9, .producer_epoch = 3, .is_commit = is_commit};
+    struct weir_shard *shard = weir_coordinator_find(coordinator, 0);
+    cr_assert_not_null(shard);
+    marking->marker.done = marking_done;
+    enum weir_status status = weir_shard_end_txn(shard, &marker, 2, &marking->marker);
+    weir_shard_unref(shard);
+    return status;
+}
+
+Test(shard, a_marker_is_appended_and_done_when_the_high_watermark_passes)
+{
+    struct marking marking = {.done = 0};
+    elect(0, 7);
+    cr_assert_eq(end_txn(&marking, true), WEIR_COORDINATOR_LOAD_IN_PROGRESS);
+    fake_world_run(&world);
+    world.commits_at_once = false;
+    cr_assert_eq(end_txn(&marking, true), WEIR_OK);
+    cr_assert_eq(marking.done, 0);
+    struct add look = {.count = 0};
+    cr_assert_eq(run(0, &look), WEIR_OK);
+    cr_assert_eq(look.machine->committed_txns, 1);
+    struct weir_batch batch;
+    struct weir_txn_marker marker;
+    cr_assert_eq(weir_batch_parse(world.last_batch, &batch, NULL), WEIR_OK);
+    cr_assert_eq(weir_txn_marker_parse(&batch, &marker, NULL), WEIR_OK);
+    cr_assert(marker.is_commit);
+    fake_world_commit(&world, 0);
+    cr_assert_eq(marking.done, 1);
+    cr_assert_eq(marking.marker.status, WEIR_OK);
+}
+
+Test(shard, a_refused_marker_changes_nothing)
+{
+    struct marking marking = {.done = 0};
+    elect(0, 7);
+    fake_world_run(&world);
+    world.append_status = WEIR_TRANSACTION_COORDINATOR_FENCED;
+    cr_assert_eq(end_txn(&marking, false), WEIR_TRANSACTION_COORDINATOR_FENCED);
+    world.append_status = WEIR_NOT_ENOUGH_REPLICAS;
+    cr_assert_eq(end_txn(&marking, false), WEIR_COORDINATOR_NOT_AVAILABLE);
+    struct add look = {.count = 0};
+    cr_assert_eq(run(0, &look), WEIR_OK);
+    cr_assert_eq(look.machine->aborted_txns, 0);
+    cr_assert_eq(marking.done, 0);
+}
+
+Test(shard, a_marker_of_a_shard_that_goes_away_is_told_so)
+{
+    struct marking marking = {.done = 0};
+    elect(0, 7);
+    fake_world_run(&world);
+    world.commits_at_once = false;
+    cr_assert_eq(end_txn(&marking, false), WEIR_OK);
+    weir_coordinator_resigned(coordinator, 0, 8);
+    cr_assert_eq(marking.done, 1);
+    cr_assert_eq(marking.marker.status, WEIR_NOT_COORDINATOR);
 }

@@ -3,10 +3,10 @@
  * coordinator, which this broker does not have: it is refused with INVALID_REQUEST, which clients
  * take as final. */
 #include "api_int.h"
-#include "producer_ids.h"
 
 #include "weir/protocol/messages/init_producer_id_request.h"
 #include "weir/protocol/messages/init_producer_id_response.h"
+#include "weir/txn/producer_ids.h"
 
 struct init_producer_id {
     struct weir_producer_id_waiter waiter;

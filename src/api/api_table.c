@@ -2,13 +2,13 @@
 /* One row for each API: key and handler.  Versions come from protocol/advertised.txt; a test
  * demands that what is advertised has a handler and the other way round. */
 #include "api_int.h"
-#include "producer_ids.h"
 
 #include "weir/base/assert.h"
 #include "weir/base/memory.h"
 #include "weir/protocol/api_keys.h"
 #include "weir/replication/fetch_sessions.h"
 #include "weir/server/request.h"
+#include "weir/txn/producer_ids.h"
 
 /* As in Apache Kafka: a session unused for two minutes gives way to a new one. */
 #define FETCH_SESSION_EVICTION_MS 120000
@@ -103,7 +103,8 @@ enum weir_status weir_api_new(const struct weir_api_options *options, struct wei
                                                    .partitions_max = FETCH_SESSION_PARTITIONS_MAX};
     enum weir_status status = weir_fetch_sessions_new(&sessions, &api->fetch_sessions);
     if (status == WEIR_OK)
-        status = weir_producer_ids_new(options->controller, options->node_id, &api->producer_ids);
+        status = weir_producer_ids_of_controller(options->controller, options->node_id,
+                                                 &api->producer_ids);
     if (status == WEIR_OK) {
         api->dispatch = new_dispatch(api);
         status = api->dispatch == NULL ? WEIR_NO_MEMORY : WEIR_OK;

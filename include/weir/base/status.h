@@ -136,7 +136,8 @@
     X(STALE_MEMBER_EPOCH)                                                                          \
     X(MISMATCHED_ENDPOINT_TYPE)                                                                    \
     X(UNSUPPORTED_ENDPOINT_TYPE)                                                                   \
-    X(TRANSACTION_ABORTABLE)
+    X(TRANSACTION_ABORTABLE)                                                                       \
+    X(TRANSACTIONAL_ID_NOT_FOUND)
 
 enum weir_status {
 #define X(name) WEIR_##name,

@@ -86,6 +86,8 @@ static bool set_internal(const struct weir_call *call, const struct internal_top
     } else {
         add_config(topic, entries, "compression.type", weir_slice_str(internal->compression));
     }
+    if (weir_slice_is(topic->name, "__transaction_state"))
+        add_config(topic, entries, "unclean.leader.election.enable", WEIR_SLICE("false"));
     if (internal->min_insync_key != NULL) {
         int64_t min_insync = weir_config_broker_i64(&resolver, internal->min_insync_key);
         if (min_insync > topic->replication_factor)

@@ -219,15 +219,22 @@ static enum weir_status load_logs(struct weir_broker *broker, struct weir_detail
     return status;
 }
 
+static struct weir_topic_port topic_port(const struct weir_broker *broker, const char *topic)
+{
+    return (struct weir_topic_port){.env = broker->env,
+                                    .publisher = broker->publisher,
+                                    .replicas = broker->replicas,
+                                    .topic = weir_slice_str(topic)};
+}
+
 static enum weir_status new_groups(struct weir_broker *broker)
 {
     const struct weir_config *config = broker->config;
-    broker->offsets_port = (struct weir_offsets_port){
-        .env = broker->env, .publisher = broker->publisher, .replicas = broker->replicas};
+    broker->offsets_port = topic_port(broker, "__consumer_offsets");
     struct weir_group_service_options options = {.env = broker->env,
                                                  .pool = broker->pool,
                                                  .log = broker->log,
-                                                 .port = &weir_offsets_port,
+                                                 .port = &weir_topic_port,
                                                  .port_context = &broker->offsets_port,
                                                  .config = weir_group_config_default()};
     options.config.min_session_timeout_ms = config->group_session_timeout_ms_min;

@@ -3,7 +3,7 @@
 
 /* The parts of a broker, in the order in which they are built. */
 
-#include "offsets_port.h"
+#include "topic_port.h"
 #include "upkeep.h"
 
 #include "weir/api/api.h"
@@ -31,7 +31,7 @@ struct weir_broker {
     struct weir_image_publisher *publisher;
     struct weir_controller *controller;
     struct weir_replicas *replicas;
-    struct weir_offsets_port offsets_port;
+    struct weir_topic_port offsets_port;
     struct weir_group_service *groups;
     struct weir_api *api;
     struct weir_api_listener *api_listeners; /* by listener index */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "offsets_port.h"
+#include "topic_port.h"
 
 #include "weir/base/memory.h"
 
@@ -10,31 +10,62 @@ struct port_binding {
 };
 
 /* A new reference, or NULL when this broker has no such partition. */
-static struct weir_partition *find(struct weir_offsets_port *port, int32_t index)
+static struct weir_partition *find(struct weir_topic_port *port, int32_t index)
 {
     const struct weir_image *image = weir_image_ref_current(port->publisher);
-    const struct weir_image_topic *topic =
-        weir_image_topic(image, WEIR_SLICE("__consumer_offsets"));
+    const struct weir_image_topic *topic = weir_image_topic(image, port->topic);
     struct weir_partition *partition =
         topic == NULL ? NULL : weir_replicas_find(port->replicas, topic->id, index);
     weir_image_unref(image);
     return partition;
 }
 
-static enum weir_status append(void *context, int32_t index, struct weir_slice batch,
-                               int32_t leader_epoch, struct weir_log_appended *out,
-                               struct weir_detail *detail)
+static void set_appended(const struct weir_partition_appended *appended,
+                         struct weir_log_appended *out)
+{
+    *out = (struct weir_log_appended){.base_offset = appended->base_offset,
+                                      .last_offset = appended->last_offset,
+                                      .high_watermark = appended->high_watermark};
+}
+
+static enum weir_status append_txn(void *context, int32_t index, struct weir_slice batch,
+                                   int32_t leader_epoch, uint64_t verification_guard,
+                                   struct weir_log_appended *out, struct weir_detail *detail)
 {
     struct weir_partition_appended appended;
     struct weir_partition *partition = find(context, index);
     if (partition == NULL)
         return WEIR_NOT_LEADER_OR_FOLLOWER;
-    enum weir_status status =
-        weir_partition_append_own(partition, batch, leader_epoch, &appended, detail);
+    enum weir_status status = weir_partition_append_own_txn(partition, batch, leader_epoch,
+                                                            verification_guard, &appended, detail);
     if (status == WEIR_OK)
-        *out = (struct weir_log_appended){.base_offset = appended.base_offset,
-                                          .last_offset = appended.last_offset,
-                                          .high_watermark = appended.high_watermark};
+        set_appended(&appended, out);
+    weir_partition_unref(partition);
+    return status;
+}
+
+static enum weir_status append(void *context, int32_t index, struct weir_slice batch,
+                               int32_t leader_epoch, struct weir_log_appended *out,
+                               struct weir_detail *detail)
+{
+    return append_txn(context, index, batch, leader_epoch, WEIR_GUARD_NONE, out, detail);
+}
+
+static enum weir_status append_marker(void *context, int32_t index,
+                                      const struct weir_txn_marker *marker,
+                                      int8_t transaction_version, int32_t leader_epoch,
+                                      struct weir_log_appended *out, struct weir_detail *detail)
+{
+    struct weir_partition_appended appended;
+    struct weir_partition *partition = find(context, index);
+    if (partition == NULL)
+        return WEIR_NOT_LEADER_OR_FOLLOWER;
+    const struct weir_partition_marker wanted = {.marker = *marker,
+                                                 .transaction_version = transaction_version,
+                                                 .leader_epoch = leader_epoch};
+    enum weir_status status = weir_partition_append_marker(partition, &wanted, &appended, detail);
+    if (status == WEIR_OK)
+        set_appended(&appended, out);
     weir_partition_unref(partition);
     return status;
 }
@@ -54,7 +85,7 @@ static void keep_whole_batches(struct weir_buf *buf, size_t from)
 static enum weir_status read(void *context, int32_t index, int64_t offset, size_t bytes_max,
                              struct weir_buf *out, struct weir_detail *detail)
 {
-    struct weir_offsets_port *port = context;
+    struct weir_topic_port *port = context;
     struct weir_partition_log *log;
     struct weir_partition *partition = find(port, index);
     if (partition == NULL)
@@ -150,8 +181,10 @@ static void unwatch(void *context, int32_t index, struct weir_log_watch *watch_)
     watch_->binding = NULL;
 }
 
-const struct weir_log_port weir_offsets_port = {
+const struct weir_log_port weir_topic_port = {
     .append = append,
+    .append_txn = append_txn,
+    .append_marker = append_marker,
     .read = read,
     .offsets = offsets,
     .batch_bytes_max = batch_bytes_max,

@@ -115,7 +115,9 @@ static enum weir_status append(struct weir_call *call, struct produce *produce,
     }
     struct weir_partition_appended appended;
     struct weir_produce_errors errors;
-    status = weir_partition_produce(partition, &batch, request->acks, &appended, &errors);
+    const struct weir_produce_terms terms = {.acks = request->acks,
+                                             .verification_guard = WEIR_GUARD_NONE};
+    status = weir_partition_produce(partition, &batch, &terms, &appended, &errors);
     out->log_start_offset = appended.log_start_offset;
     if (status == WEIR_OK) {
         out->base_offset = appended.base_offset;

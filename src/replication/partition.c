@@ -322,9 +322,22 @@ static void schedule_roll(struct weir_partition *partition)
     weir_task_pool_submit(partition->world->pool, &partition->roll_task);
 }
 
+/* The lock is held. */
+static void on_appended(struct weir_partition *partition,
+                        const struct weir_log_append_result *result,
+                        struct weir_partition_appended *out)
+{
+    if (result->is_flush_due)
+        schedule_flush(partition);
+    if (result->is_roll_due)
+        schedule_roll(partition);
+    advance_high_watermark(partition);
+    set_appended(partition, result, out);
+}
+
 static enum weir_status append_locked(struct weir_partition *partition,
                                       const struct weir_checked_batch *batch,
-                                      enum weir_append_origin origin,
+                                      enum weir_append_origin origin, uint64_t guard,
                                       struct weir_partition_appended *out,
                                       struct weir_detail *detail)
 {
@@ -333,19 +346,15 @@ static enum weir_status append_locked(struct weir_partition *partition,
     struct weir_log_append_options options = {
         .origin = origin,
         .leader_epoch = partition->leader_epoch,
+        .verification_guard = guard,
+        .is_verified = guard == WEIR_GUARD_OFF,
         .roll = origin == WEIR_APPEND_CLIENT ? WEIR_LOG_ROLL_REFUSE : WEIR_LOG_ROLL_LATER};
     struct weir_log_append_result result;
     enum weir_status status =
         weir_partition_log_append(partition->log, batch, &options, &result, detail);
-    if (status != WEIR_OK)
-        return status;
-    if (result.is_flush_due)
-        schedule_flush(partition);
-    if (result.is_roll_due)
-        schedule_roll(partition);
-    advance_high_watermark(partition);
-    set_appended(partition, &result, out);
-    return WEIR_OK;
+    if (status == WEIR_OK)
+        on_appended(partition, &result, out);
+    return status;
 }
 
 static void fill_check_options(const struct weir_partition *partition,
@@ -396,7 +405,8 @@ static enum weir_status check_produce(struct weir_partition *partition, int16_t 
 }
 
 enum weir_status weir_partition_produce(struct weir_partition *partition,
-                                        const struct weir_batch *batch, int16_t acks,
+                                        const struct weir_batch *batch,
+                                        const struct weir_produce_terms *terms,
                                         struct weir_partition_appended *out,
                                         struct weir_produce_errors *errors)
 {
@@ -407,7 +417,7 @@ enum weir_status weir_partition_produce(struct weir_partition *partition,
     *errors = (struct weir_produce_errors){.count = 0};
     *out = (struct weir_partition_appended){
         .base_offset = -1, .log_append_time_ms = -1, .log_start_offset = -1};
-    enum weir_status status = check_produce(partition, acks);
+    enum weir_status status = check_produce(partition, terms->acks);
     if (status == WEIR_OK) {
         weir_partition_log_config(log, &config);
         fill_check_options(partition, &config, &options);
@@ -418,7 +428,8 @@ enum weir_status weir_partition_produce(struct weir_partition *partition,
         status = check_leader(partition,
                               -1); /* the role may have changed while the records were checked */
         if (status == WEIR_OK)
-            status = append_locked(partition, &checked, WEIR_APPEND_CLIENT, out, &errors->message);
+            status = append_locked(partition, &checked, WEIR_APPEND_CLIENT,
+                                   terms->verification_guard, out, &errors->message);
         weir_lock_release(&partition->lock);
         if (status != WEIR_NO_SPACE)
             errors->message.text[0] = '\0'; /* the code says it all */
@@ -430,28 +441,85 @@ enum weir_status weir_partition_produce(struct weir_partition *partition,
     return status;
 }
 
-enum weir_status weir_partition_append_own(struct weir_partition *partition,
-                                           struct weir_slice batch_bytes, int32_t leader_epoch,
-                                           struct weir_partition_appended *out,
-                                           struct weir_detail *detail)
+/* The lock is held.  May this broker's own batch, made in this leader epoch (-1: any), be appended? */
+static enum weir_status check_own(struct weir_partition *partition, int32_t leader_epoch)
+{
+    enum weir_status status = check_leader(partition, -1);
+    if (status == WEIR_OK && leader_epoch != -1 && leader_epoch != partition->leader_epoch)
+        status = WEIR_NOT_LEADER_OR_FOLLOWER;
+    if (status == WEIR_OK && !has_enough_in_sync(partition))
+        status = WEIR_NOT_ENOUGH_REPLICAS;
+    return status;
+}
+
+/* 2 GiB behind a segment that was to be sealed: the disk has no space for another. */
+static enum weir_status own_status(enum weir_status status)
+{
+    return status == WEIR_WOULD_BLOCK ? WEIR_NO_SPACE : status;
+}
+
+enum weir_status weir_partition_append_own_txn(struct weir_partition *partition,
+                                               struct weir_slice batch_bytes, int32_t leader_epoch,
+                                               uint64_t verification_guard,
+                                               struct weir_partition_appended *out,
+                                               struct weir_detail *detail)
 {
     struct weir_checked_batch checked = {0};
     enum weir_status status = weir_checked_batch_from_own(batch_bytes, &checked, detail);
     if (status != WEIR_OK)
         return status;
     weir_lock_take(&partition->lock);
-    status = check_leader(partition, -1);
-    if (status == WEIR_OK && leader_epoch != partition->leader_epoch)
-        status = WEIR_NOT_LEADER_OR_FOLLOWER;
-    if (status == WEIR_OK && !has_enough_in_sync(partition))
-        status = WEIR_NOT_ENOUGH_REPLICAS;
+    status = check_own(partition, leader_epoch);
     if (status == WEIR_OK)
-        status = append_locked(partition, &checked, WEIR_APPEND_COORDINATOR, out, detail);
+        status = append_locked(partition, &checked, WEIR_APPEND_COORDINATOR, verification_guard,
+                               out, detail);
     weir_lock_release(&partition->lock);
-    /* 2 GiB behind a segment that was to be sealed: the disk has no space for another. */
-    if (status == WEIR_WOULD_BLOCK)
-        status = WEIR_NO_SPACE;
     weir_checked_batch_done(&checked);
+    return own_status(status);
+}
+
+enum weir_status weir_partition_append_own(struct weir_partition *partition,
+                                           struct weir_slice batch_bytes, int32_t leader_epoch,
+                                           struct weir_partition_appended *out,
+                                           struct weir_detail *detail)
+{
+    return weir_partition_append_own_txn(partition, batch_bytes, leader_epoch, WEIR_GUARD_NONE,
+                                         out, detail);
+}
+
+enum weir_status weir_partition_append_marker(struct weir_partition *partition,
+                                              const struct weir_partition_marker *marker,
+                                              struct weir_partition_appended *out,
+                                              struct weir_detail *detail)
+{
+    struct weir_log_append_result result;
+    weir_lock_take(&partition->lock);
+    enum weir_status status = check_own(partition, marker->leader_epoch);
+    if (status == WEIR_OK) {
+        struct weir_log_append_options options = {.origin = WEIR_APPEND_COORDINATOR,
+                                                  .leader_epoch = partition->leader_epoch,
+                                                  .transaction_version =
+                                                      marker->transaction_version,
+                                                  .roll = WEIR_LOG_ROLL_LATER};
+        status = weir_partition_log_append_marker(partition->log, &marker->marker, &options,
+                                                  &result, detail);
+    }
+    if (status == WEIR_OK)
+        on_appended(partition, &result, out);
+    weir_lock_release(&partition->lock);
+    return own_status(status);
+}
+
+enum weir_status
+weir_partition_begin_verification(struct weir_partition *partition,
+                                  const struct weir_verification_request *request,
+                                  uint64_t *out_guard)
+{
+    weir_lock_take(&partition->lock);
+    enum weir_status status = check_leader(partition, -1);
+    if (status == WEIR_OK)
+        status = weir_partition_log_begin_verification(partition->log, request, out_guard);
+    weir_lock_release(&partition->lock);
     return status;
 }
 

@@ -501,15 +501,37 @@ enum weir_status weir_partition_log_producers(struct weir_partition_log *log,
     return WEIR_OK;
 }
 
+static bool has_open_txn(const struct weir_partition_log *log, int64_t producer_id,
+                         int16_t producer_epoch)
+{
+    const struct weir_producer *producer = weir_producer_state_find(log->producers, producer_id);
+    return producer != NULL && producer->txn_first_offset >= 0 &&
+           producer->producer_epoch == producer_epoch;
+}
+
 bool weir_partition_log_has_open_txn(struct weir_partition_log *log, int64_t producer_id,
                                      int16_t producer_epoch)
 {
     weir_lock_take(&log->lock);
-    const struct weir_producer *producer = weir_producer_state_find(log->producers, producer_id);
-    bool is_open = producer != NULL && producer->txn_first_offset >= 0 &&
-                   producer->producer_epoch == producer_epoch;
+    bool is_open = has_open_txn(log, producer_id, producer_epoch);
     weir_lock_release(&log->lock);
     return is_open;
+}
+
+enum weir_status
+weir_partition_log_begin_verification(struct weir_partition_log *log,
+                                      const struct weir_verification_request *request,
+                                      uint64_t *out_guard)
+{
+    enum weir_status status = WEIR_OK;
+    int64_t now_ms = weir_env_wall_ms(log->env);
+    *out_guard = 0;
+    weir_lock_take(&log->lock);
+    if (!has_open_txn(log, request->producer_id, request->producer_epoch))
+        status =
+            weir_producer_state_begin_verification(log->producers, request, now_ms, out_guard);
+    weir_lock_release(&log->lock);
+    return status;
 }
 
 void weir_partition_log_expire_producers(struct weir_partition_log *log)

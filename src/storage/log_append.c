@@ -210,10 +210,13 @@ static enum weir_status check_producer(struct leader_append *append,
             out->is_duplicate = true;
             return WEIR_OK;
         }
-        if (!options->is_verified && opens_txn(log, batch)) {
-            weir_detail_set(detail, "Record was not part of an ongoing transaction");
-            return WEIR_INVALID_TXN_STATE;
-        }
+    }
+    if ((options->origin == WEIR_APPEND_CLIENT || options->origin == WEIR_APPEND_COORDINATOR) &&
+        !options->is_verified && opens_txn(log, batch) &&
+        !weir_producer_state_is_verified(log->producers, batch->producer_id,
+                                         options->verification_guard)) {
+        weir_detail_set(detail, "Record was not part of an ongoing transaction");
+        return WEIR_INVALID_TXN_STATE;
     }
     return weir_producer_state_check(log->producers, batch, options->origin, detail);
 }

@@ -31,6 +31,7 @@ void weir_producer_state_clear(struct weir_producer_state *state)
     while ((entry = weir_map_next(&state->producers, &cursor)) != NULL)
         weir_free(entry->value);
     weir_map_done(&state->producers);
+    weir_producer_verifications_clear(state);
     weir_heap_done(&state->open);
     state->ended_count = 0;
 }
@@ -137,10 +138,16 @@ enum weir_status weir_producer_state_check(const struct weir_producer_state *sta
                                            struct weir_detail *detail)
 {
     const struct weir_producer *producer = weir_producer_state_find(state, batch->producer_id);
-    if (producer == NULL || origin == WEIR_APPEND_REPLICATION || origin == WEIR_APPEND_RAFT)
+    if (origin == WEIR_APPEND_REPLICATION || origin == WEIR_APPEND_RAFT)
         return WEIR_OK;
+    if (producer == NULL)
+        return origin == WEIR_APPEND_CLIENT
+                   ? weir_producer_verification_check(state, batch, detail)
+                   : WEIR_OK;
     enum weir_status status =
         check_epoch(producer, batch->producer_id, batch->producer_epoch, detail);
+    if (status == WEIR_OK && origin == WEIR_APPEND_CLIENT)
+        status = weir_producer_verification_check(state, batch, detail);
     if (status == WEIR_OK && origin == WEIR_APPEND_CLIENT)
         status = check_sequence(producer, batch, detail);
     if (status == WEIR_OK && producer->txn_first_offset >= 0 &&
@@ -269,7 +276,10 @@ void weir_producer_state_update(struct weir_producer_state *state, const struct 
                                      .offset_delta = batch->last_offset_delta,
                                      .timestamp = batch->max_timestamp};
     producer->last_timestamp = batch->max_timestamp;
-    if (weir_batch_is_transactional(batch) && producer->txn_first_offset < 0)
+    if (!weir_batch_is_transactional(batch))
+        return;
+    weir_producer_verification_drop(state, batch->producer_id);
+    if (producer->txn_first_offset < 0)
         weir_producer_entry_open_txn(state, entry, batch->base_offset);
 }
 
@@ -280,6 +290,7 @@ bool weir_producer_state_apply_marker(struct weir_producer_state *state,
     struct producer_entry *entry = prepared_entry(state, marker->producer_id);
     struct weir_producer *producer = &entry->producer;
     set_epoch(producer, marker->producer_epoch);
+    weir_producer_verification_drop(state, marker->producer_id);
     producer->coordinator_epoch = marker->coordinator_epoch;
     producer->last_timestamp = timestamp;
     if (producer->txn_first_offset < 0)
@@ -334,6 +345,7 @@ void weir_producer_state_on_high_watermark(struct weir_producer_state *state,
 void weir_producer_state_expire(struct weir_producer_state *state, int64_t now_ms,
                                 int64_t expiration_ms)
 {
+    weir_producer_verifications_expire(state, now_ms, expiration_ms);
     /* Removing may move entries of the map, so the walk begins again after a removal only when it
      * must: victims are collected in a list first. */
     struct producer_entry *victims = NULL;

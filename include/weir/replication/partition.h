@@ -76,14 +76,32 @@ struct weir_partition_appended {
     bool is_flush_due;
 };
 
-/* Validates a producer's batch and appends it.  acks is the request's: -1 is refused with
- * NOT_ENOUGH_REPLICAS when too few replicas are in sync.  errors says in words what was wrong, as
+/* What a transactional batch says of its verification in place of a guard (KIP-890). */
+#define WEIR_GUARD_NONE 0          /* it needs none: its transaction is open here, or it has none */
+#define WEIR_GUARD_OFF  UINT64_MAX /* transaction.partition.verification.enable=false */
+
+/* Before the coordinator is asked whether a transaction has this partition: the guard with which
+ * its first batch may then be appended, or WEIR_GUARD_NONE when the transaction is open here and
+ * nobody has to be asked.  A marker that comes between takes the guard's power.
+ * NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR, NO_MEMORY. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_begin_verification(struct weir_partition *partition,
+                                  const struct weir_verification_request *request,
+                                  uint64_t *out_guard);
+
+struct weir_produce_terms {
+    int16_t acks; /* the request's: -1 is refused with NOT_ENOUGH_REPLICAS when too few replicas are
+                     in sync */
+    uint64_t verification_guard;
+};
+
+/* Validates a producer's batch and appends it.  errors says in words what was wrong, as
  * weir_produce_check does; the caller releases it in any case.  The batch's bytes are not written
  * to and are no longer needed afterwards.  WOULD_BLOCK: the log needs its next segment, nothing was
  * done; weir_partition_make_room, and once more.  NO_SPACE with words in errors->message. */
 WEIR_MUST_CHECK enum weir_status weir_partition_produce(struct weir_partition *partition,
                                                         const struct weir_batch *batch,
-                                                        int16_t acks,
+                                                        const struct weir_produce_terms *terms,
                                                         struct weir_partition_appended *out,
                                                         struct weir_produce_errors *errors);
 
@@ -94,6 +112,27 @@ WEIR_MUST_CHECK enum weir_status weir_partition_append_own(struct weir_partition
                                                            int32_t leader_epoch,
                                                            struct weir_partition_appended *out,
                                                            struct weir_detail *detail);
+
+/* The same of a coordinator's transactional batch (TxnOffsetCommit).  INVALID_TXN_STATE when it
+ * opens a transaction here without the guard of its verification. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_append_own_txn(struct weir_partition *partition, struct weir_slice batch_bytes,
+                              int32_t leader_epoch, uint64_t verification_guard,
+                              struct weir_partition_appended *out, struct weir_detail *detail);
+
+struct weir_partition_marker {
+    struct weir_txn_marker marker;
+    int8_t transaction_version; /* 0, 1, 2 */
+    int32_t leader_epoch;       /* -1: whichever it is */
+};
+
+/* Ends a producer's transaction here.  Read-committed consumers see that when the high watermark is
+ * above the marker.  INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED, and what append_own
+ * may say. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_append_marker(struct weir_partition *partition,
+                             const struct weir_partition_marker *marker,
+                             struct weir_partition_appended *out, struct weir_detail *detail);
 
 /* After WOULD_BLOCK: waits until the partition's log has room, making the next segment if nobody
  * else does.  Blocks: task threads only.  Then produce again, which may be refused again. NO_SPACE,

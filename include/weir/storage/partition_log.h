@@ -197,10 +197,11 @@ enum weir_log_roll_mode {
 struct weir_log_append_options {
     enum weir_append_origin origin;
     int32_t leader_epoch;
-    /* KIP-890: the coordinator said that this transactional batch belongs to an open transaction.
-     * A transactional batch of a client that opens one in this partition without it is refused with
-     * INVALID_TXN_STATE. */
-    bool is_verified;
+    /* KIP-890: the guard from before the coordinator said that the transaction has this partition
+     * (weir_partition_log_begin_verification).  A transactional batch of a client or coordinator
+     * that opens one in this partition without it is refused with INVALID_TXN_STATE. */
+    uint64_t verification_guard;
+    bool is_verified; /* none is needed: transaction.partition.verification.enable=false */
     int8_t transaction_version; /* of a marker: 0, 1, 2 */
     enum weir_log_roll_mode roll;
 };
@@ -444,3 +445,9 @@ WEIR_MUST_CHECK enum weir_status weir_partition_log_producers(struct weir_partit
  * verification (KIP-890). */
 bool weir_partition_log_has_open_txn(struct weir_partition_log *log, int64_t producer_id,
                                      int16_t producer_epoch);
+/* The guard to have before the coordinator is asked; 0 when the transaction is open here and nobody
+ * has to be asked.  NO_MEMORY. */
+WEIR_MUST_CHECK enum weir_status
+weir_partition_log_begin_verification(struct weir_partition_log *log,
+                                      const struct weir_verification_request *request,
+                                      uint64_t *out_guard);

@@ -79,6 +79,29 @@ WEIR_MUST_CHECK enum weir_status weir_producer_state_check_marker(
     const struct weir_producer_state *state, const struct weir_txn_marker *marker,
     enum weir_append_origin origin, int8_t transaction_version, struct weir_detail *detail);
 
+/* ---- Verification (KIP-890) ----
+ *
+ * Before the first batch of a transaction is appended here its coordinator is asked whether the
+ * partition belongs to it.  The guard is given out before the question, and taken away by every
+ * batch and marker of the producer's transactions: a batch with a guard that is gone was overtaken
+ * by a marker, and would open a transaction that nobody ends. */
+
+struct weir_verification_request {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t base_sequence;    /* -1: a coordinator's records have none */
+    bool supports_epoch_bump; /* the client speaks transaction version 2 */
+};
+
+/* The guard that the producer's verification has, made if it has none; never 0.  NO_MEMORY. */
+WEIR_MUST_CHECK enum weir_status
+weir_producer_state_begin_verification(struct weir_producer_state *state,
+                                       const struct weir_verification_request *request,
+                                       int64_t now_ms, uint64_t *out_guard);
+/* Whether it is the guard of the producer's verification now. */
+bool weir_producer_state_is_verified(const struct weir_producer_state *state, int64_t producer_id,
+                                     uint64_t guard);
+
 /* Makes room so that the next update of this producer cannot fail: call before the bytes are
  * written. */
 WEIR_MUST_CHECK enum weir_status weir_producer_state_prepare(struct weir_producer_state *state,
@@ -116,7 +139,8 @@ int64_t weir_producer_state_first_unstable(const struct weir_producer_state *sta
 void weir_producer_state_on_high_watermark(struct weir_producer_state *state,
                                            int64_t high_watermark);
 
-/* Drops producers without an open transaction whose last timestamp is older than expiration_ms. */
+/* Drops producers without an open transaction whose last timestamp is older than expiration_ms, and
+ * verifications that were begun so long ago. */
 void weir_producer_state_expire(struct weir_producer_state *state, int64_t now_ms,
                                 int64_t expiration_ms);
 

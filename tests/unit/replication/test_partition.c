@@ -120,7 +120,8 @@ static enum weir_status produce(struct weir_partition_appended *out)
     struct weir_produce_errors errors;
     build(&bytes);
     cr_assert_eq(weir_produce_records_check(weir_buf_slice(&bytes), true, &batch, NULL), WEIR_OK);
-    enum weir_status status = weir_partition_produce(partition, &batch, -1, out, &errors);
+    enum weir_status status = weir_partition_produce(
+        partition, &batch, &(struct weir_produce_terms){.acks = -1}, out, &errors);
     weir_produce_errors_done(&errors);
     weir_buf_done(&bytes);
     return status;

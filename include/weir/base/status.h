@@ -137,6 +137,7 @@
     X(MISMATCHED_ENDPOINT_TYPE)                                                                    \
     X(UNSUPPORTED_ENDPOINT_TYPE)                                                                   \
     X(TRANSACTION_ABORTABLE)                                                                       \
+    X(INVALID_REGULAR_EXPRESSION)                                                                  \
     X(TRANSACTIONAL_ID_NOT_FOUND)
 
 enum weir_status {

@@ -30,7 +30,8 @@ endif()
 # weir_layer(NAME knows... [LINK libs...]): one library per folder of src/, linking exactly the layers it may know.
 function(weir_layer name)
     cmake_parse_arguments(ARG "" "" "KNOWS;LINK" ${ARGN})
-    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+    # A folder may have one level of folders, for parts that live side by side in it.
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c ${CMAKE_CURRENT_SOURCE_DIR}/*/*.c)
     add_library(weir_${name} STATIC ${sources})
     target_link_libraries(weir_${name} PUBLIC weir_options)
     foreach(layer ${ARG_KNOWS})

@@ -236,7 +236,10 @@ static enum weir_status new_groups(struct weir_broker *broker)
                                                  .log = broker->log,
                                                  .port = &weir_topic_port,
                                                  .port_context = &broker->offsets_port,
-                                                 .config = weir_group_config_default()};
+                                                 .config = weir_group_config_default(),
+                                                 .images = broker->publisher,
+                                                 .statics = &config->statics,
+                                                 .broker_id = config->node_id};
     options.config.min_session_timeout_ms = config->group_session_timeout_ms_min;
     options.config.max_session_timeout_ms = config->group_session_timeout_ms_max;
     options.config.initial_rebalance_delay_ms = config->group_initial_rebalance_delay_ms;

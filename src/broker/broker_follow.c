@@ -22,9 +22,7 @@ static void published(struct weir_image_listener *listener, const struct weir_im
     if (delta->changed_config_count > 0)
         weir_broker_set_move_rate(broker, after);
     weir_replicas_apply(broker->replicas, before, after, delta);
-    if (delta->deleted_topic_count > 0)
-        weir_group_topics_deleted(broker->groups, delta->deleted_topics,
-                                  delta->deleted_topic_count);
+    weir_group_image_published(broker->groups, after, delta);
 }
 
 static bool is_offsets_partition(const struct weir_partition *partition)
@@ -58,7 +56,7 @@ static void resigned(struct weir_leadership_listener *listener, struct weir_part
 
 static void deleted(struct weir_leadership_listener *listener, const struct weir_image_topic *topic)
 {
-    (void)listener; /* published() hands all deleted topics to the groups at once */
+    (void)listener; /* published() hands the image to the groups */
     (void)topic;
 }
 

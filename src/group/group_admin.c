@@ -11,11 +11,7 @@ void group_admin_delete(struct group_machine *machine, struct weir_slice group_i
                         struct weir_group_op *op, struct weir_step *step)
 {
     const struct group *group = machine_group(machine, group_id);
-    enum weir_status status = WEIR_OK;
-    if (group == NULL || group->state == CLASSIC_DEAD)
-        status = WEIR_GROUP_ID_NOT_FOUND;
-    else if (group->kind != GROUP_CLASSIC || group->state != CLASSIC_EMPTY)
-        status = WEIR_NON_EMPTY_GROUP;
+    enum weir_status status = group == NULL ? WEIR_GROUP_ID_NOT_FOUND : group_check_delete(group);
     if (status != WEIR_OK) {
         op_complete(op, status, step);
         return;
@@ -25,48 +21,18 @@ void group_admin_delete(struct group_machine *machine, struct weir_slice group_i
     /* Offsets first: should only a part of it be written, the group is still there. */
     step->is_atomic = false;
     offsets_forget_group(machine, group_id, step);
-    record_group_tombstone(step, group_id);
+    group->ops->write_tombstones(group, step);
     op->status = WEIR_OK;
     op_wait_committed(op, step);
-}
-
-static void describe_members(const struct group *group, struct weir_group_describe *describe)
-{
-    struct weir_arena *arena = &describe->op.arena;
-    describe->members =
-        weir_arena_calloc(arena, group->member_count + 1, sizeof(*describe->members));
-    enum weir_status status = describe->members == NULL ? WEIR_NO_MEMORY : WEIR_OK;
-    WEIR_LIST_FOREACH(node, &group->members) {
-        const struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
-        if (status != WEIR_OK)
-            break;
-        struct weir_group_member_description *out = &describe->members[describe->member_count++];
-        struct weir_slice metadata = group->state == CLASSIC_STABLE
-                                         ? member_metadata(member, group->protocol_name)
-                                         : WEIR_EMPTY_SLICE;
-        const struct {
-            struct weir_slice from;
-            struct weir_slice *to;
-        } copies[] = {{member->id, &out->member_id},
-                      {member->instance_id, &out->instance_id},
-                      {member->client_id, &out->client_id},
-                      {member->client_host, &out->client_host},
-                      {metadata, &out->metadata},
-                      {member->assignment, &out->assignment}};
-        for (size_t i = 0; i < WEIR_ARRAY_COUNT(copies) && status == WEIR_OK; i++)
-            status = weir_arena_copy(arena, copies[i].from, copies[i].to);
-    }
-    if (status != WEIR_OK)
-        describe->op.status = WEIR_UNKNOWN_SERVER_ERROR;
 }
 
 static void describe_missing(struct weir_group_describe *describe, const char *format,
                              struct weir_slice group_id)
 {
     describe->op.status = WEIR_GROUP_ID_NOT_FOUND;
-    describe->state = weir_slice_str(classic_state_name(CLASSIC_DEAD));
-    describe->message = weir_arena_printf(&describe->op.arena, "Group %.*s %s",
-                                          WEIR_SLICE_ARGS(group_id), format);
+    describe->state = WEIR_SLICE("Dead");
+    describe->message =
+        weir_arena_printf(&describe->op.arena, "Group %.*s %s", WEIR_SLICE_ARGS(group_id), format);
 }
 
 void group_admin_describe(struct group_machine *machine, struct weir_slice group_id,
@@ -77,24 +43,11 @@ void group_admin_describe(struct group_machine *machine, struct weir_slice group
         describe_missing(describe, "not found.", group_id);
         return;
     }
-    if (group->kind != GROUP_CLASSIC) {
+    if (group->ops->describe == NULL) {
         describe_missing(describe, "is not a classic group.", group_id);
         return;
     }
-    describe->op.status = WEIR_OK;
-    describe->state = weir_slice_str(classic_state_name(group->state));
-    describe->protocol_type = WEIR_EMPTY_SLICE;
-    describe->protocol = WEIR_EMPTY_SLICE;
-    enum weir_status status = WEIR_OK;
-    if (!weir_slice_is_null(group->protocol_type))
-        status = weir_arena_copy(&describe->op.arena, group->protocol_type,
-                                 &describe->protocol_type);
-    if (status == WEIR_OK && group->state == CLASSIC_STABLE &&
-        !weir_slice_is_null(group->protocol_name))
-        status = weir_arena_copy(&describe->op.arena, group->protocol_name, &describe->protocol);
-    if (status != WEIR_OK)
-        describe->op.status = WEIR_UNKNOWN_SERVER_ERROR;
-    describe_members(group, describe);
+    describe->op.status = group->ops->describe(group, describe);
 }
 
 static char to_lower(char c)
@@ -129,27 +82,10 @@ static bool matches_any(const struct weir_slice *filters, size_t count, const ch
     return count == 0;
 }
 
-static const char *kind_name(enum group_kind kind)
-{
-    switch (kind) {
-    case GROUP_CLASSIC:
-        return "classic";
-    case GROUP_CONSUMER:
-        return "consumer";
-    case GROUP_SHARE:
-        return "share";
-    case GROUP_STREAMS:
-        return "streams";
-    }
-    WEIR_UNREACHABLE();
-}
-
 static enum weir_status list_one(const struct group *group, struct list_collector *collector)
 {
-    bool is_classic = group->kind == GROUP_CLASSIC;
-    const char *type = kind_name(group->kind);
-    /* Who is in a group of another kind is not known: neither is its state. */
-    const char *state = is_classic ? classic_state_name(group->state) : "Unknown";
+    const char *type = group->ops->type_name;
+    const char *state = group->ops->state_name(group);
     const struct weir_group_list_request *request = collector->request;
     if (!matches_any(request->states, request->state_count, state) ||
         !matches_any(request->types, request->type_count, type))
@@ -160,14 +96,12 @@ static enum weir_status list_one(const struct group *group, struct list_collecto
         return WEIR_NO_MEMORY;
     collector->groups = grown;
     struct weir_group_listing *out = &collector->groups[collector->count];
-    *out = (struct weir_group_listing){.state = weir_slice_str(state),
-                                       .type = weir_slice_str(type),
-                                       .protocol_type =
-                                           is_classic ? WEIR_EMPTY_SLICE : weir_slice_str(type)};
+    *out =
+        (struct weir_group_listing){.state = weir_slice_str(state), .type = weir_slice_str(type)};
     struct weir_arena *arena = &collector->list->op.arena;
     enum weir_status status = weir_arena_copy(arena, group->id, &out->group_id);
-    if (status == WEIR_OK && !weir_slice_is_null(group->protocol_type))
-        status = weir_arena_copy(arena, group->protocol_type, &out->protocol_type);
+    if (status == WEIR_OK)
+        status = weir_arena_copy(arena, group->ops->protocol_type(group), &out->protocol_type);
     if (status == WEIR_OK)
         collector->count++;
     return status;

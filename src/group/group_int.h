@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Private to src/group.  A machine is one partition of __consumer_offsets: its groups, their offsets
- * and their timers.  Everything here is called by one thread at a time (the shard's lock is held)
- * and is pure: events and time in, changes and a step out.
+ * Private to src/group.  A machine is one partition of __consumer_offsets: its groups, their
+ * offsets and their timers.  Everything here is called by one thread at a time (the shard's lock is
+ * held) and is pure: events and time in, changes and a step out.
  */
 
 #include "weir/base/heap.h"
@@ -12,9 +12,12 @@
 #include "weir/base/map.h"
 #include "weir/coordinator/machine.h"
 #include "weir/group/group_service.h"
+#include "weir/metadata/config_resolve.h"
+#include "weir/protocol/record_types.h"
+#include "weir/protocol/wire_reader.h"
 
-#define NO_DEADLINE INT64_MAX
-#define NO_TIMESTAMP (-1)
+#define NO_DEADLINE            INT64_MAX
+#define NO_TIMESTAMP           (-1)
 #define CONSUMER_PROTOCOL_TYPE "consumer"
 
 struct group;
@@ -30,246 +33,159 @@ WEIR_MUST_CHECK enum weir_status text_set(struct weir_slice *text, struct weir_s
 
 /* ---- Timers (machine.c): always in the machine's heap, so that setting one cannot fail. ---- */
 
-enum timer_kind { TIMER_SESSION, TIMER_PENDING, TIMER_JOIN, TIMER_SYNC };
+struct group_timer;
+/* What the timer is in may be gone when it returns. */
+typedef void group_timer_fired(struct group_timer *timer, struct weir_step *step);
 
 struct group_timer {
     struct weir_heap_node node; /* key NO_DEADLINE: not set */
-    enum timer_kind kind;
+    group_timer_fired *fired;
 };
 
 WEIR_MUST_CHECK enum weir_status timer_init(struct group_machine *machine,
-                                            struct group_timer *timer, enum timer_kind kind);
+                                            struct group_timer *timer, group_timer_fired *fired);
 void timer_done(struct group_machine *machine, struct group_timer *timer);
 void timer_set(struct group_machine *machine, struct group_timer *timer, int64_t deadline_ms);
 void timer_cancel(struct group_machine *machine, struct group_timer *timer);
 
-/* ---- Members (member.c) ---- */
+/* ---- A group of any kind (kinds.c) ---- */
 
-struct member {
-    struct weir_list node; /* in group->members, in the order they came */
-    struct group *group;
-    struct weir_slice id;
-    struct weir_slice instance_id; /* null: dynamic */
-    struct weir_slice client_id;
-    struct weir_slice client_host; /* "/127.0.0.1" */
-    int32_t rebalance_timeout_ms;
-    int32_t session_timeout_ms;
-    struct weir_group_protocol *protocols; /* by preference, names are unique */
-    size_t protocol_count;
-    struct weir_slice assignment;
-    struct weir_group_join *join; /* the answer it waits for, or NULL */
-    struct weir_group_sync *sync;
-    bool is_new;          /* has not been answered yet: its session runs even while it waits */
-    bool is_id_unknown;   /* joined without an id and has not been told it */
-    bool is_pending_sync; /* got a generation and has not sent its SyncGroup */
-    struct group_timer session;
-};
-
-struct member_setup {
-    struct weir_slice id;
-    struct weir_slice instance_id;
-    struct weir_slice client_id;
-    struct weir_slice client_host;
-    int32_t rebalance_timeout_ms;
-    int32_t session_timeout_ms;
-    const struct weir_group_protocol *protocols;
-    size_t protocol_count;
-    struct weir_slice assignment;
-};
-
-WEIR_MUST_CHECK enum weir_status member_new(struct group *group, const struct member_setup *setup,
-                                            struct member **out);
-/* It must wait for nothing. */
-void member_free(struct member *member);
-bool member_is_static(const struct member *member);
-/* What it said about a protocol; empty when it does not know it. */
-struct weir_slice member_metadata(const struct member *member, struct weir_slice protocol);
-bool member_has_protocols(const struct member *member, const struct weir_group_protocol *protocols,
-                          size_t count);
-WEIR_MUST_CHECK enum weir_status protocols_dup(const struct weir_group_protocol *from, size_t count,
-                                               struct weir_group_protocol **out,
-                                               size_t *out_count);
-void protocols_drop(struct weir_group_protocol *protocols, size_t count);
-
-/* ---- A group (classic_state.c, classic_members.c) ---- */
-
-/*
- *  Empty -----------> PreparingRebalance --> CompletingRebalance --> Stable
- *    ^   prepare_       |        ^  ^  complete_join    |     sync_committed |
- *    |   rebalance      |        |  +-- prepare_rebalance                    |
- *    +------------------+        +--------------------------------------------+
- *      complete_join, nobody left
- *  any -> Dead: the group is removed or its shard goes away.
- *
- *  Empty                no member; protocol_name and leader are null
- *  PreparingRebalance   members may wait with a join; join_timer is set
- *  CompletingRebalance  protocol_name, leader and generation hold; members may wait with a sync;
- *                       sync_timer is set while some have not sent it
- *  Stable               every member's assignment holds
- */
-enum classic_state {
-    CLASSIC_EMPTY,
-    CLASSIC_PREPARING,
-    CLASSIC_COMPLETING,
-    CLASSIC_STABLE,
-    CLASSIC_DEAD
-};
-
-/* Groups of the newer protocols that are in the log.  Their records are left alone, and so are the
- * groups: nothing here may write a record that would make Apache Kafka drop them. */
+/* The protocols groups can follow.  A kind is asked for what it does through its table; the number
+ * itself is only compared with, to find out whether a group is of one's own kind. */
 enum group_kind { GROUP_CLASSIC, GROUP_CONSUMER, GROUP_SHARE, GROUP_STREAMS };
 
-struct pending_member {
-    struct weir_list node;
-    struct group *group;
-    struct weir_slice id;
-    struct group_timer timer;
-};
-
+/* First member of every group; the kind's own struct is around it. */
 struct group {
+    const struct group_ops *ops;
     struct group_machine *machine;
     struct weir_slice id;
     uint64_t incarnation; /* tells a group from a later one of the same name */
-    enum group_kind kind;
-    enum classic_state state;
-    enum classic_state previous_state;
-    int64_t state_timestamp_ms; /* wall clock; NO_TIMESTAMP: unknown */
-    int32_t generation;
-    struct weir_slice protocol_type; /* null: nobody has ever joined */
-    struct weir_slice protocol_name; /* null: none selected */
-    struct member *leader;
-    struct weir_list members;
-    size_t member_count;
-    struct weir_map by_id;
-    struct weir_map by_instance;
-    struct weir_list pending; /* were told an id and have not come back with it */
-    struct weir_map pending_by_id;
-    size_t waiting_join_count;
-    size_t pending_sync_count;
-    struct weir_map protocol_counts; /* name -> struct protocol_count */
-    bool knows_subscription;
-    struct weir_map subscribed; /* topic -> struct owned_text */
-    bool has_new_member;        /* since the initial rebalance was last extended */
-    bool is_join_initial;       /* join_timer is that of an initial rebalance */
-    int32_t initial_delay_ms;
-    int32_t initial_remaining_ms;
-    struct group_timer join_timer;
-    struct group_timer sync_timer;
 };
 
-WEIR_MUST_CHECK enum weir_status group_new(struct group_machine *machine, struct weir_slice id,
-                                           enum group_kind kind, int64_t wall_ms,
-                                           struct group **out);
-/* Whoever waits in it was completed before. */
-void group_free(struct group *group);
+/* Who commits: members of the classic protocol give their generation, others their epoch. */
+struct group_committer {
+    struct weir_slice member_id;
+    struct weir_slice instance_id; /* null: dynamic */
+    int32_t generation;            /* -1: nobody manages the group */
+    bool is_transactional;
+    bool knows_stale_epoch; /* OffsetCommit version 9 and above: STALE_MEMBER_EPOCH */
+};
 
-const char *classic_state_name(enum classic_state state);
-bool classic_may_move(enum classic_state from, enum classic_state to);
-void group_set_state(struct group *group, enum classic_state state, int64_t wall_ms);
+struct stored_offset;
 
-/* Takes the member in; the first one decides the protocol type.  NO_MEMORY: nothing changed and the
- * member is still the caller's. */
-WEIR_MUST_CHECK enum weir_status group_add_member(struct group *group, struct member *member,
-                                                  struct weir_slice protocol_type);
-/* Removes and frees it; what it waits for is answered with UNKNOWN_MEMBER_ID. */
-void group_remove_member(struct group *group, struct member *member, struct weir_step *step);
-WEIR_MUST_CHECK enum weir_status group_add_pending(struct group *group, struct weir_slice id,
-                                                   struct pending_member **out);
-void group_remove_pending(struct group *group, struct pending_member *pending);
-struct member *group_member(const struct group *group, struct weir_slice id);
-struct member *group_static_member(const struct group *group, struct weir_slice instance_id);
-struct pending_member *group_pending(const struct group *group, struct weir_slice id);
+/* What a kind does.  Functions marked "may be NULL" then do what is said there. */
+struct group_ops {
+    enum group_kind kind;
+    const char *type_name; /* as ListGroups has it */
 
-/* The new id takes the place of the old one; what the old one waits for is answered with
- * FENCED_INSTANCE_ID. */
-WEIR_MUST_CHECK enum weir_status group_replace_static(struct group *group, struct member *member,
-                                                      struct weir_slice new_id,
-                                                      struct weir_step *step);
-/* New timeouts and protocols; NO_MEMORY changes nothing. */
-WEIR_MUST_CHECK enum weir_status group_update_member(struct member *member,
-                                                     const struct weir_group_protocol *protocols,
-                                                     size_t count, int32_t rebalance_timeout_ms,
-                                                     int32_t session_timeout_ms);
+    /* A group without members that nobody has written about yet; group_init makes its base. */
+    enum weir_status (*create)(struct group_machine *machine, struct weir_slice id, int64_t wall_ms,
+                               struct group **out);
+    /* Whoever waits in it was completed before. */
+    void (*free)(struct group *group);
 
-bool group_supports(const struct group *group, struct weir_slice protocol_type,
-                    const struct weir_group_protocol *protocols, size_t count);
-/* The protocol most members would take among those that all know; null without members. */
-struct weir_slice group_vote(const struct group *group);
-int32_t group_rebalance_timeout_ms(const struct group *group);
-bool group_has_all_joined(const struct group *group);
-bool group_is_consumer(const struct group *group);
-void group_compute_subscription(struct group *group);
+    /* -- Looking -- */
+    const char *(*state_name)(const struct group *group);
+    struct weir_slice (*protocol_type)(const struct group *group); /* never null */
+    size_t (*member_count)(const struct group *group);
+    /* No member: it may be deleted, expire, or make room for a group of another kind. */
+    bool (*is_empty)(const struct group *group);
+    /* May be NULL: to none.  What is not known counts as subscribed. */
+    bool (*is_subscribed)(const struct group *group, struct weir_slice topic);
+
+    /* -- Offsets -- */
+    /* The committer as a whole; a member that may commit is alive. */
+    enum weir_status (*check_commit)(struct group *group, const struct group_committer *committer,
+                                     struct weir_step *step);
+    /* One partition of it, when check_commit was OK.  May be NULL: all are. */
+    enum weir_status (*check_commit_item)(const struct group *group,
+                                          const struct group_committer *committer,
+                                          const struct weir_offset_commit_item *item);
+    /* May be NULL: anybody may read. */
+    enum weir_status (*check_fetch)(const struct group *group, struct weir_slice member_id,
+                                    int32_t member_epoch);
+    /* May be NULL: partitions it is not subscribed to may be deleted. */
+    enum weir_status (*check_offset_delete)(const struct group *group);
+    /* When the retention of an offset began; false: it does not expire now.  Subscribed topics and
+     * open transactions are the caller's business. */
+    bool (*retention_start)(const struct group *group, const struct stored_offset *offset,
+                            int64_t *out_ms);
+
+    /* -- Going away -- */
+    /* May be NULL: OK when is_empty, otherwise NON_EMPTY_GROUP. */
+    enum weir_status (*check_delete)(const struct group *group);
+    /* Tombstones for all of the group's own records (not its offsets), in Kafka's order. */
+    void (*write_tombstones)(const struct group *group, struct weir_step *step);
+    /* Answers all that wait.  May be NULL: nothing waits. */
+    void (*fail_waiters)(struct group *group, enum weir_status status, struct weir_step *step);
+
+    /* -- Life of the shard; each may be NULL -- */
+    /* The log was replayed: sessions begin. */
+    void (*loaded)(struct group *group, struct weir_step *step);
+    /* machine->image is the new one.  Records may be written. */
+    void (*image_changed)(struct group *group, const struct weir_image_delta *delta,
+                          struct weir_step *step);
+
+    /* -- Members of the classic protocol; each may be NULL: INCONSISTENT_GROUP_PROTOCOL for a join,
+     * UNKNOWN_MEMBER_ID for the others -- */
+    void (*join)(struct group *group, const struct weir_group_join_request *request,
+                 const uint8_t random[16], struct weir_group_join *join, struct weir_step *step);
+    void (*sync)(struct group *group, const struct weir_group_sync_request *request,
+                 struct weir_group_sync *sync, struct weir_step *step);
+    enum weir_status (*heartbeat)(struct group *group,
+                                  const struct weir_group_heartbeat_request *request,
+                                  struct weir_step *step);
+    void (*leave)(struct group *group, struct weir_group_leave *leave, struct weir_step *step);
+    /* May be NULL: DescribeGroups does not know it. */
+    enum weir_status (*describe)(const struct group *group, struct weir_group_describe *describe);
+};
+
+extern const struct group_ops classic_group_ops;  /* classic/group.c */
+extern const struct group_ops consumer_group_ops; /* kinds.c */
+extern const struct group_ops share_group_ops;    /* kinds.c */
+extern const struct group_ops streams_group_ops;  /* kinds.c */
+
+const struct group_ops *group_ops_of(enum group_kind kind);
+
+/* For create: the base of a zeroed struct.  NO_MEMORY. */
+WEIR_MUST_CHECK enum weir_status group_init(struct group *group, const struct group_ops *ops,
+                                            struct group_machine *machine, struct weir_slice id);
+/* For free: what group_init made; also on a base that was never initialised. */
+void group_done(struct group *group);
+
+bool group_is(const struct group *group, enum group_kind kind);
 bool group_is_subscribed(const struct group *group, struct weir_slice topic);
-/* UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID. */
-enum weir_status group_check_member(const struct group *group, struct weir_slice member_id,
-                                    struct weir_slice instance_id);
+enum weir_status group_check_delete(const struct group *group);
 
-/* ---- Answers (answers.c) ---- */
+/* ---- Answers (ops.c) ---- */
 
-/* Sets the results of a join that failed, or of MEMBER_ID_REQUIRED. */
-void join_set_error(struct weir_group_join *join, enum weir_status status,
-                    struct weir_slice member_id);
-/* The current generation, with the members when it is the leader who asks. */
-void join_set_generation(struct weir_group_join *join, const struct member *member);
-void sync_set_error(struct weir_group_sync *sync, enum weir_status status);
-void sync_set_assignment(struct weir_group_sync *sync, const struct member *member);
-
-/* Parks the answer in the member; one that waited there already is answered with
- * REBALANCE_IN_PROGRESS (its client has given it up). */
-void member_park_join(struct member *member, struct weir_group_join *join, struct weir_step *step);
-void member_park_sync(struct member *member, struct weir_group_sync *sync, struct weir_step *step);
-/* Takes the parked answer out, or NULL. */
-struct weir_group_join *member_take_join(struct member *member);
-struct weir_group_sync *member_take_sync(struct member *member);
-void member_fail_join(struct member *member, enum weir_status status, struct weir_slice member_id,
-                      struct weir_step *step);
-void member_fail_sync(struct member *member, enum weir_status status, struct weir_step *step);
 void op_complete(struct weir_group_op *op, enum weir_status status, struct weir_step *step);
 /* The op is done when the step's records are committed, with the status it has by then. */
 void op_wait_committed(struct weir_group_op *op, struct weir_step *step);
-
-/* ---- Rebalance (classic_rebalance.c) ---- */
-
-void prepare_rebalance(struct group *group, struct weir_slice reason, struct weir_step *step);
-/* Prepares one where the state allows it; otherwise sees whether the join phase is complete. */
-void rebalance_or_complete(struct group *group, struct weir_slice reason, struct weir_step *step);
-void complete_join_if_all_joined(struct group *group, struct weir_step *step);
-void complete_join(struct group *group, struct weir_step *step);
-void session_restart(struct member *member, int64_t timeout_ms, struct weir_step *step);
-void join_timer_fired(struct group *group, struct weir_step *step);
-void sync_timer_fired(struct group *group, struct weir_step *step);
-void session_expired(struct member *member, struct weir_step *step);
-void pending_expired(struct pending_member *pending, struct weir_step *step);
-/* Fails whoever waits to be told an assignment, and forgets all assignments. */
-void reset_assignments(struct group *group, enum weir_status status, struct weir_step *step);
-/* Tells every member that waits its assignment, or the error. */
-void propagate_assignments(struct group *group, enum weir_status status, struct weir_step *step);
-void sync_received(struct member *member);
+/* Formatted into the step's arena; cut at 255 bytes; empty when memory is out. */
 void group_reason(struct weir_step *step, struct weir_slice *out, const char *format, ...)
     WEIR_PRINTF(3, 4);
 
-/* ---- Events (classic_join.c, classic_sync.c, classic_leave.c) ---- */
+/* ---- JoinGroup and its kin find their group (classic_events.c) ---- */
 
-void classic_join(struct group_machine *machine, const struct weir_group_join_request *request,
-                  const uint8_t random[16], struct weir_group_join *join, struct weir_step *step);
-void classic_sync(struct group_machine *machine, const struct weir_group_sync_request *request,
-                  struct weir_group_sync *sync, struct weir_step *step);
-enum weir_status classic_heartbeat(struct group_machine *machine,
-                                   const struct weir_group_heartbeat_request *request,
-                                   struct weir_step *step);
-void classic_leave(struct group_machine *machine, struct weir_slice group_id,
-                   struct weir_group_leave *leave, struct weir_step *step);
-/* True when the op waited and no longer does. */
-bool classic_cancel(struct weir_group_op *op, struct weir_step *step);
+void event_join(struct group_machine *machine, const struct weir_group_join_request *request,
+                const uint8_t random[16], struct weir_group_join *join, struct weir_step *step);
+void event_sync(struct group_machine *machine, const struct weir_group_sync_request *request,
+                struct weir_group_sync *sync, struct weir_step *step);
+enum weir_status event_heartbeat(struct group_machine *machine,
+                                 const struct weir_group_heartbeat_request *request,
+                                 struct weir_step *step);
+void event_leave(struct group_machine *machine, struct weir_slice group_id,
+                 struct weir_group_leave *leave, struct weir_step *step);
 
 /* ---- Records (group_records.c) ---- */
 
-/* Type 2, version 3, of the group as it is; assignments come from the list where it has the member
- * (NULL: from the members). */
-void record_group(struct weir_step *step, const struct group *group,
-                  const struct weir_group_assignment *assignments, size_t assignment_count);
-/* Generation 0 without protocol: a group that has only just been heard of. */
-void record_empty_group(struct weir_step *step, const struct group *group);
+/* One record of the group set; value NULL: a tombstone. */
+void record_write(struct weir_step *step, enum weir_group_record_type type, const void *key,
+                  int16_t value_version, const void *value);
+/* Null becomes empty, for fields that may not be null. */
+struct weir_slice or_empty(struct weir_slice text);
+/* Type 2; removes a group of any kind. */
 void record_group_tombstone(struct weir_step *step, struct weir_slice group_id);
 void record_offset(struct weir_step *step, struct weir_slice group_id,
                    const struct weir_offset_commit_item *item, int64_t commit_ms,
@@ -328,8 +244,7 @@ bool group_offsets_is_pending(const struct group_offsets *group, struct weir_sli
                               int32_t partition);
 /* producer_id -1: committed at once.  `from` is copied; its key is not looked at. */
 WEIR_MUST_CHECK enum weir_status offsets_put(struct offsets *offsets, struct weir_slice group_id,
-                                             int64_t producer_id,
-                                             const struct stored_offset *from);
+                                             int64_t producer_id, const struct stored_offset *from);
 void offsets_remove(struct offsets *offsets, struct weir_slice group_id, struct weir_slice topic,
                     int32_t partition);
 WEIR_MUST_CHECK enum weir_status offsets_end_txn(struct offsets *offsets, int64_t producer_id,
@@ -337,7 +252,8 @@ WEIR_MUST_CHECK enum weir_status offsets_end_txn(struct offsets *offsets, int64_
 
 /* ---- Operations on offsets (offset_ops.c) ---- */
 
-void offset_commit(struct group_machine *machine, const struct weir_group_offset_commit_request *request,
+void offset_commit(struct group_machine *machine,
+                   const struct weir_group_offset_commit_request *request,
                    struct weir_offset_commit *commit, struct weir_step *step);
 void offset_fetch(struct group_machine *machine, struct weir_slice group_id,
                   struct weir_offset_fetch *fetch, struct weir_step *step);
@@ -368,8 +284,18 @@ void group_admin_list(struct group_machine *machine, struct list_collector *coll
 
 /* ---- The machine (machine.c, replay.c) ---- */
 
+/* What all machines of a service share; immutable. */
+struct group_context {
+    struct weir_group_config config;
+    struct weir_image_publisher *images;
+    const struct weir_static_configs *statics;
+    int32_t broker_id;
+};
+
 struct group_machine {
-    const struct weir_group_config *config;
+    const struct group_context *context;
+    const struct weir_group_config *config; /* in context */
+    const struct weir_image *image;         /* one reference; NULL while the log is replayed */
     struct weir_map groups;
     struct weir_heap timers;
     struct offsets offsets;
@@ -386,5 +312,24 @@ WEIR_MUST_CHECK enum weir_status machine_add_group(struct group_machine *machine
 /* Whoever waits in it is answered with the status (step may be NULL when nobody can). */
 void machine_remove_group(struct group_machine *machine, struct group *group,
                           enum weir_status status, struct weir_step *step);
+/* The next image; the machine takes a reference. */
+void machine_image_changed(struct group_machine *machine, const struct weir_image *image,
+                           const struct weir_image_delta *delta, struct weir_step *step);
+/* The value of a group key ("consumer.session.timeout.ms"): set for the group, else the broker's
+ * "group." key, else the default.  The key must be a constant of the table with type int or long.
+ */
+int64_t machine_group_config(const struct group_machine *machine, struct weir_slice group_id,
+                             const char *key);
+
+/* ---- Replay (replay.c) ---- */
+
+/* One record, its type taken off the key.  value is empty for a tombstone: look at record->value.
+ */
+typedef enum weir_status group_replay(struct group_machine *machine,
+                                      const struct weir_replayed *record, struct weir_reader *key,
+                                      struct weir_reader *value);
+
+group_replay replay_classic_group; /* classic/replay.c */
+
 enum weir_status machine_replay(void *machine, const struct weir_replayed *record,
                                 struct weir_detail *detail);

@@ -2,7 +2,7 @@
 
 /* The operations of group_service.h: each finds its shard and becomes one event there. */
 
-#include "group_int.h"
+#include "classic/classic_int.h"
 
 #include "weir/base/assert.h"
 #include "weir/base/memory.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 struct weir_group_service {
-    struct weir_group_config config;
+    struct group_context context;
     const struct weir_log *log;
     struct weir_coordinator *coordinator;
 };
@@ -35,7 +35,10 @@ enum weir_status weir_group_service_new(const struct weir_group_service_options 
     struct weir_group_service *service = weir_calloc(1, sizeof(*service));
     if (service == NULL)
         return WEIR_NO_MEMORY;
-    service->config = options->config;
+    service->context = (struct group_context){.config = options->config,
+                                              .images = options->images,
+                                              .statics = options->statics,
+                                              .broker_id = options->broker_id};
     service->log = options->log;
     struct weir_coordinator_options coordinator = {
         .env = options->env,
@@ -45,7 +48,7 @@ enum weir_status weir_group_service_new(const struct weir_group_service_options 
         .port = options->port,
         .port_context = options->port_context,
         .ops = &group_machine_ops,
-        .machine_context = &service->config,
+        .machine_context = &service->context,
         .commit_timeout_ms = options->config.commit_timeout_ms,
         .load_buffer_bytes = options->config.load_buffer_bytes};
     enum weir_status status = weir_coordinator_new(&coordinator, &service->coordinator);
@@ -125,7 +128,7 @@ struct join_event {
 static void apply_join(struct weir_shard_event *event, void *machine, struct weir_step *step)
 {
     struct join_event *join = WEIR_CONTAINER_OF(event, struct join_event, event);
-    classic_join(machine, join->request, join->random, join->join, step);
+    event_join(machine, join->request, join->random, join->join, step);
 }
 
 static void finish_join(struct weir_group_join *join, enum weir_status status,
@@ -143,8 +146,8 @@ void weir_group_join(struct weir_group_service *service,
         finish_join(join, WEIR_INVALID_GROUP_ID, request->member_id);
         return;
     }
-    if (request->session_timeout_ms < service->config.min_session_timeout_ms ||
-        request->session_timeout_ms > service->config.max_session_timeout_ms) {
+    if (request->session_timeout_ms < service->context.config.min_session_timeout_ms ||
+        request->session_timeout_ms > service->context.config.max_session_timeout_ms) {
         finish_join(join, WEIR_INVALID_SESSION_TIMEOUT, request->member_id);
         return;
     }
@@ -166,7 +169,7 @@ struct sync_event {
 static void apply_sync(struct weir_shard_event *event, void *machine, struct weir_step *step)
 {
     struct sync_event *sync = WEIR_CONTAINER_OF(event, struct sync_event, event);
-    classic_sync(machine, sync->request, sync->sync, step);
+    event_sync(machine, sync->request, sync->sync, step);
 }
 
 void weir_group_sync(struct weir_group_service *service,
@@ -174,10 +177,9 @@ void weir_group_sync(struct weir_group_service *service,
 {
     op_init(&sync->op);
     struct sync_event event = {.event = {apply_sync}, .request = request, .sync = sync};
-    enum weir_status status =
-        request->group_id.size == 0
-            ? WEIR_INVALID_GROUP_ID
-            : run_event(service, request->group_id, &sync->op, &event.event);
+    enum weir_status status = request->group_id.size == 0
+                                  ? WEIR_INVALID_GROUP_ID
+                                  : run_event(service, request->group_id, &sync->op, &event.event);
     if (status == WEIR_OK)
         return;
     sync_set_error(sync, status);
@@ -220,7 +222,7 @@ struct heartbeat_event {
 static void apply_heartbeat(struct weir_shard_event *event, void *machine, struct weir_step *step)
 {
     struct heartbeat_event *heartbeat = WEIR_CONTAINER_OF(event, struct heartbeat_event, event);
-    heartbeat->status = classic_heartbeat(machine, heartbeat->request, step);
+    heartbeat->status = event_heartbeat(machine, heartbeat->request, step);
 }
 
 enum weir_status weir_group_heartbeat(struct weir_group_service *service,
@@ -246,7 +248,7 @@ struct leave_event {
 static void apply_leave(struct weir_shard_event *event, void *machine, struct weir_step *step)
 {
     struct leave_event *leave = WEIR_CONTAINER_OF(event, struct leave_event, event);
-    classic_leave(machine, leave->group_id, leave->leave, step);
+    event_leave(machine, leave->group_id, leave->leave, step);
 }
 
 /* What all operations do that have nothing but a status when they fail early. */
@@ -414,8 +416,7 @@ void weir_group_list(struct weir_group_service *service,
     if (list->op.status == WEIR_OK)
         list->op.status = status == WEIR_NO_MEMORY ? WEIR_UNKNOWN_SERVER_ERROR : status;
     if (list->op.status == WEIR_OK && collector.count > 0) {
-        list->groups =
-            weir_arena_alloc(&list->op.arena, collector.count * sizeof(*list->groups));
+        list->groups = weir_arena_alloc(&list->op.arena, collector.count * sizeof(*list->groups));
         if (list->groups == NULL) {
             list->op.status = WEIR_UNKNOWN_SERVER_ERROR;
         } else {
@@ -428,34 +429,30 @@ void weir_group_list(struct weir_group_service *service,
     list->op.done(&list->op);
 }
 
-/* ---- Deleted topics ---- */
+/* ---- The metadata image ---- */
 
-struct topics_event {
+struct image_event {
     struct weir_shard_event event;
-    const struct weir_image_topic *const *topics;
-    size_t count;
+    const struct weir_image *image;
+    const struct weir_image_delta *delta;
 };
 
-static void apply_topics_deleted(struct weir_shard_event *event, void *machine,
-                                 struct weir_step *step)
+static void apply_image(struct weir_shard_event *event, void *machine, struct weir_step *step)
 {
-    const struct topics_event *deleted = WEIR_CONTAINER_OF(event, struct topics_event, event);
-    for (size_t i = 0; i < deleted->count; i++)
-        offsets_topic_deleted(machine, deleted->topics[i], step);
+    const struct image_event *changed = WEIR_CONTAINER_OF(event, struct image_event, event);
+    machine_image_changed(machine, changed->image, changed->delta, step);
 }
 
-void weir_group_topics_deleted(struct weir_group_service *service,
-                               const struct weir_image_topic *const *topics, size_t count)
+void weir_group_image_published(struct weir_group_service *service, const struct weir_image *image,
+                                const struct weir_image_delta *delta)
 {
-    if (count == 0)
-        return;
-    struct topics_event event = {
-        .event = {apply_topics_deleted}, .topics = topics, .count = count};
-    /* A shard that is still loading keeps them: harmless, they expire. */
-    enum weir_status status =
-        weir_coordinator_run_all(service->coordinator, &event.event, false);
+    struct image_event event = {.event = {apply_image}, .image = image, .delta = delta};
+    /* A shard that is still loading takes the current image when it is done, and keeps the offsets
+     * of deleted topics: harmless, they expire. */
+    enum weir_status status = weir_coordinator_run_all(service->coordinator, &event.event, false);
     if (status != WEIR_OK)
-        WEIR_LOG_WARN(service->log, "group_offsets_of_deleted_topics_kept",
-                      WEIR_I64("topics", count), WEIR_STR("reason", weir_status_name(status)),
-                      WEIR_STR("next", "they expire"));
+        WEIR_LOG_WARN(service->log, "group_image_not_everywhere",
+                      WEIR_STR("reason", weir_status_name(status)),
+                      WEIR_STR("next", "groups follow the next one; offsets of deleted topics "
+                                       "expire"));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The machine of one partition of __consumer_offsets: its groups, its timers, and how the shard drives
- * it. */
+/* The machine of one partition of __consumer_offsets: its groups, its timers, and how the shard
+ * drives it. */
 
 #include "group_int.h"
 
@@ -11,9 +11,9 @@
 /* ---- Timers ---- */
 
 enum weir_status timer_init(struct group_machine *machine, struct group_timer *timer,
-                            enum timer_kind kind)
+                            group_timer_fired *fired)
 {
-    timer->kind = kind;
+    timer->fired = fired;
     return weir_heap_set(&machine->timers, &timer->node, NO_DEADLINE);
 }
 
@@ -33,25 +33,6 @@ void timer_cancel(struct group_machine *machine, struct group_timer *timer)
     timer_set(machine, timer, NO_DEADLINE);
 }
 
-static void timer_fired(struct group_timer *timer, struct weir_step *step)
-{
-    switch (timer->kind) {
-    case TIMER_SESSION:
-        session_expired(WEIR_CONTAINER_OF(timer, struct member, session), step);
-        return;
-    case TIMER_PENDING:
-        pending_expired(WEIR_CONTAINER_OF(timer, struct pending_member, timer), step);
-        return;
-    case TIMER_JOIN:
-        join_timer_fired(WEIR_CONTAINER_OF(timer, struct group, join_timer), step);
-        return;
-    case TIMER_SYNC:
-        sync_timer_fired(WEIR_CONTAINER_OF(timer, struct group, sync_timer), step);
-        return;
-    }
-    WEIR_UNREACHABLE();
-}
-
 /* ---- Groups ---- */
 
 struct group *machine_group(const struct group_machine *machine, struct weir_slice id)
@@ -63,35 +44,55 @@ enum weir_status machine_add_group(struct group_machine *machine, struct weir_sl
                                    enum group_kind kind, int64_t wall_ms, struct group **out)
 {
     struct group *group;
-    enum weir_status status = group_new(machine, id, kind, wall_ms, &group);
+    enum weir_status status = group_ops_of(kind)->create(machine, id, wall_ms, &group);
     if (status != WEIR_OK)
         return status;
     status = weir_map_put(&machine->groups, group->id, group, NULL);
     if (status != WEIR_OK) {
-        group_free(group);
+        group->ops->free(group);
         return status;
     }
     *out = group;
     return WEIR_OK;
 }
 
-static void fail_waiters(struct group *group, enum weir_status status, struct weir_step *step)
-{
-    WEIR_LIST_FOREACH(node, &group->members) {
-        struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
-        member_fail_join(member, status, member->id, step);
-        member_fail_sync(member, status, step);
-    }
-}
-
 void machine_remove_group(struct group_machine *machine, struct group *group,
                           enum weir_status status, struct weir_step *step)
 {
-    if (step != NULL)
-        fail_waiters(group, status, step);
-    group_set_state(group, CLASSIC_DEAD, group->state_timestamp_ms);
+    if (step != NULL && group->ops->fail_waiters != NULL)
+        group->ops->fail_waiters(group, status, step);
     (void)weir_map_remove(&machine->groups, group->id); /* it is `group` */
-    group_free(group);
+    group->ops->free(group);
+}
+
+/* ---- The metadata image ---- */
+
+int64_t machine_group_config(const struct group_machine *machine, struct weir_slice group_id,
+                             const char *key)
+{
+    struct weir_config_resolver resolver = {.image = machine->image,
+                                            .statics = machine->context->statics,
+                                            .broker_id = machine->context->broker_id};
+    return weir_config_group_i64(&resolver, group_id, key);
+}
+
+void machine_image_changed(struct group_machine *machine, const struct weir_image *image,
+                           const struct weir_image_delta *delta, struct weir_step *step)
+{
+    /* A shard that was loaded after the image became current may have a later one already. */
+    if (weir_image_last_offset(image) > weir_image_last_offset(machine->image)) {
+        weir_image_unref(machine->image);
+        machine->image = weir_image_ref(image);
+    }
+    for (size_t i = 0; i < delta->deleted_topic_count; i++)
+        offsets_topic_deleted(machine, delta->deleted_topics[i], step);
+    size_t cursor = 0;
+    const struct weir_map_entry *entry;
+    while ((entry = weir_map_next(&machine->groups, &cursor)) != NULL) {
+        struct group *group = entry->value;
+        if (group->ops->image_changed != NULL)
+            group->ops->image_changed(group, delta, step);
+    }
 }
 
 /* ---- The shard's functions ---- */
@@ -102,7 +103,8 @@ static enum weir_status create(void *context, int32_t partition, void **out_mach
     struct group_machine *machine = weir_calloc(1, sizeof(*machine));
     if (machine == NULL)
         return WEIR_NO_MEMORY;
-    machine->config = context;
+    machine->context = context;
+    machine->config = &machine->context->config;
     machine->next_expiry_ms = NO_DEADLINE;
     *out_machine = machine;
     return WEIR_OK;
@@ -113,11 +115,14 @@ static void destroy(void *context)
     struct group_machine *machine = context;
     size_t cursor = 0;
     const struct weir_map_entry *entry;
-    while ((entry = weir_map_next(&machine->groups, &cursor)) != NULL)
-        group_free(entry->value);
+    while ((entry = weir_map_next(&machine->groups, &cursor)) != NULL) {
+        struct group *group = entry->value;
+        group->ops->free(group);
+    }
     weir_map_done(&machine->groups);
     offsets_done(&machine->offsets);
     weir_heap_done(&machine->timers);
+    weir_image_unref(machine->image);
     weir_free(machine);
 }
 
@@ -130,19 +135,18 @@ static void loaded(void *context, struct weir_step *step)
 {
     struct group_machine *machine = context;
     machine->next_expiry_ms = step->now_ms + machine->config->offsets_retention_check_ms;
+    /* Under the shard's lock: who publishes a later one finds the shard active. */
+    machine->image = weir_image_ref_current(machine->context->images);
     size_t cursor = 0;
     const struct weir_map_entry *entry;
     while ((entry = weir_map_next(&machine->groups, &cursor)) != NULL) {
         struct group *group = entry->value;
-        WEIR_LIST_FOREACH(node, &group->members) {
-            struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
-            session_restart(member, member->session_timeout_ms, step);
-        }
+        if (group->ops->loaded != NULL)
+            group->ops->loaded(group, step);
         WEIR_STEP_LOG(step, WEIR_LOG_LEVEL_DEBUG, "group_loaded", WEIR_BYTES("group", group->id),
-                      WEIR_I64("members", group->member_count),
-                      WEIR_I64("generation", group->generation));
-        if (group->member_count > (size_t)machine->config->max_size)
-            prepare_rebalance(group, WEIR_SLICE("the loaded group is above group.max.size"), step);
+                      WEIR_STR("type", group->ops->type_name),
+                      WEIR_STR("state", group->ops->state_name(group)),
+                      WEIR_I64("members", group->ops->member_count(group)));
     }
 }
 
@@ -153,8 +157,8 @@ static void unloaded(void *context, struct weir_step *step)
     const struct weir_map_entry *entry;
     while ((entry = weir_map_next(&machine->groups, &cursor)) != NULL) {
         struct group *group = entry->value;
-        fail_waiters(group, WEIR_NOT_COORDINATOR, step);
-        group_set_state(group, CLASSIC_DEAD, group->state_timestamp_ms);
+        if (group->ops->fail_waiters != NULL)
+            group->ops->fail_waiters(group, WEIR_NOT_COORDINATOR, step);
     }
 }
 
@@ -177,7 +181,7 @@ static void tick(void *context, struct weir_step *step)
             break;
         struct group_timer *timer = WEIR_CONTAINER_OF(first, struct group_timer, node);
         timer_cancel(machine, timer);
-        timer_fired(timer, step); /* it may be gone afterwards */
+        timer->fired(timer, step); /* it may be gone afterwards */
         if (step->record_count > 0 || step->status != WEIR_OK)
             return;
     }

@@ -14,30 +14,9 @@
 
 /* ---- Commit ---- */
 
-static enum weir_status check_commit(const struct group *group,
-                                     const struct weir_group_offset_commit_request *request)
-{
-    if (group->kind != GROUP_CLASSIC)
-        return WEIR_UNKNOWN_MEMBER_ID; /* its members are not known here */
-    if (group->state == CLASSIC_DEAD)
-        return WEIR_COORDINATOR_NOT_AVAILABLE;
-    /* Nobody manages the group: an administrator, or a consumer that assigns by itself. */
-    if (request->generation < 0 && group->state == CLASSIC_EMPTY)
-        return WEIR_OK;
-    if (request->generation < 0 && request->member_id.size == 0 &&
-        weir_slice_is_null(request->instance_id))
-        return WEIR_UNKNOWN_MEMBER_ID; /* members are at work here */
-    enum weir_status status = group_check_member(group, request->member_id, request->instance_id);
-    if (status != WEIR_OK)
-        return status;
-    if (request->generation != group->generation)
-        return WEIR_ILLEGAL_GENERATION;
-    /* It has joined the new generation but may still hold partitions of the old one. */
-    return group->state == CLASSIC_COMPLETING ? WEIR_REBALANCE_IN_PROGRESS : WEIR_OK;
-}
-
 static enum weir_status prepare_commit(struct group_machine *machine,
                                        const struct weir_group_offset_commit_request *request,
+                                       const struct group_committer *committer,
                                        struct weir_step *step)
 {
     struct group *group = machine_group(machine, request->group_id);
@@ -48,18 +27,31 @@ static enum weir_status prepare_commit(struct group_machine *machine,
         return request->knows_group_id_not_found ? WEIR_GROUP_ID_NOT_FOUND
                                                  : WEIR_ILLEGAL_GENERATION;
     }
-    enum weir_status status = check_commit(group, request);
-    struct member *member = group_member(group, request->member_id);
-    if (status == WEIR_OK && member != NULL &&
-        (group->state == CLASSIC_STABLE || group->state == CLASSIC_PREPARING))
-        session_restart(member, member->session_timeout_ms, step); /* it is alive */
-    return status;
+    return group->ops->check_commit(group, committer, step);
 }
 
-void offset_commit(struct group_machine *machine, const struct weir_group_offset_commit_request *request,
+static enum weir_status check_item(const struct group_machine *machine, const struct group *group,
+                                   const struct group_committer *committer,
+                                   const struct weir_offset_commit_item *item)
+{
+    size_t length_max = (size_t)machine->config->offset_metadata_max_bytes;
+    /* Bytes are at least as many as UTF-16 units: most need no counting. */
+    if (item->metadata.size > length_max && weir_java_length(item->metadata) > length_max)
+        return WEIR_OFFSET_METADATA_TOO_LARGE;
+    if (group == NULL || group->ops->check_commit_item == NULL)
+        return WEIR_OK;
+    return group->ops->check_commit_item(group, committer, item);
+}
+
+void offset_commit(struct group_machine *machine,
+                   const struct weir_group_offset_commit_request *request,
                    struct weir_offset_commit *commit, struct weir_step *step)
 {
-    enum weir_status status = prepare_commit(machine, request, step);
+    struct group_committer committer = {.member_id = request->member_id,
+                                        .instance_id = request->instance_id,
+                                        .generation = request->generation,
+                                        .knows_stale_epoch = request->knows_group_id_not_found};
+    enum weir_status status = prepare_commit(machine, request, &committer, step);
     if (status != WEIR_OK) {
         op_complete(&commit->op, status, step);
         return;
@@ -68,15 +60,12 @@ void offset_commit(struct group_machine *machine, const struct weir_group_offset
     if (request->retention_ms >= 0 &&
         __builtin_add_overflow(step->wall_ms, request->retention_ms, &expire_ms))
         expire_ms = INT64_MAX;
+    const struct group *group = machine_group(machine, request->group_id);
     for (size_t i = 0; i < commit->item_count; i++) {
         struct weir_offset_commit_item *item = &commit->items[i];
-        size_t length_max = (size_t)machine->config->offset_metadata_max_bytes;
-        /* Bytes are at least as many as UTF-16 units: most need no counting. */
-        if (item->metadata.size > length_max && weir_java_length(item->metadata) > length_max) {
-            item->status = WEIR_OFFSET_METADATA_TOO_LARGE;
+        item->status = check_item(machine, group, &committer, item);
+        if (item->status != WEIR_OK)
             continue;
-        }
-        item->status = WEIR_OK;
         record_offset(step, request->group_id, item, step->wall_ms, expire_ms);
     }
     commit->op.status = WEIR_OK;
@@ -105,8 +94,7 @@ static enum weir_status fill_stored(struct weir_offset_fetch_item *item,
 static enum weir_status fetch_item(const struct group_offsets *offsets, bool require_stable,
                                    struct weir_offset_fetch_item *item, struct weir_arena *arena)
 {
-    const struct stored_offset *stored =
-        group_offsets_find(offsets, item->topic, item->partition);
+    const struct stored_offset *stored = group_offsets_find(offsets, item->topic, item->partition);
     bool is_of_other_topic = stored != NULL && !weir_uuid_is_zero(stored->topic_id) &&
                              !weir_uuid_is_zero(item->topic_id) &&
                              !weir_uuid_equal(stored->topic_id, item->topic_id);
@@ -156,27 +144,38 @@ static enum weir_status fetch_all(const struct group_offsets *offsets,
     return WEIR_OK;
 }
 
+static enum weir_status check_fetch(const struct group *group,
+                                    const struct weir_offset_fetch *fetch)
+{
+    if (group == NULL || group->ops->check_fetch == NULL)
+        return WEIR_OK;
+    return group->ops->check_fetch(group, fetch->member_id, fetch->member_epoch);
+}
+
 void offset_fetch(struct group_machine *machine, struct weir_slice group_id,
                   struct weir_offset_fetch *fetch, struct weir_step *step)
 {
     /* A group that was removed has no offsets, whatever is still in the table. */
-    const struct group_offsets *offsets = machine_group(machine, group_id) == NULL
-                                              ? NULL
-                                              : offsets_of_group(&machine->offsets, group_id);
-    enum weir_status status = WEIR_OK;
+    const struct group *group = machine_group(machine, group_id);
+    const struct group_offsets *offsets =
+        group == NULL ? NULL : offsets_of_group(&machine->offsets, group_id);
+    enum weir_status status = check_fetch(group, fetch);
+    if (status != WEIR_OK) {
+        op_complete(&fetch->op, status, step);
+        return;
+    }
     if (fetch->all_topics) {
         status = fetch_all(offsets, fetch);
     } else {
         for (size_t i = 0; i < fetch->item_count && status == WEIR_OK; i++)
-            status = fetch_item(offsets, fetch->require_stable, &fetch->items[i],
-                                &fetch->op.arena);
+            status = fetch_item(offsets, fetch->require_stable, &fetch->items[i], &fetch->op.arena);
     }
     if (status != WEIR_OK) {
         op_complete(&fetch->op, WEIR_UNKNOWN_SERVER_ERROR, step);
         return;
     }
-    /* What was read may be above the high watermark: a position that could still be lost must not be
-     * handed out. */
+    /* What was read may be above the high watermark: a position that could still be lost must not
+     * be handed out. */
     fetch->op.status = WEIR_OK;
     op_wait_committed(&fetch->op, step);
 }
@@ -188,11 +187,10 @@ void offset_delete(struct group_machine *machine, struct weir_slice group_id,
 {
     const struct group *group = machine_group(machine, group_id);
     enum weir_status status = WEIR_OK;
-    if (group == NULL || group->state == CLASSIC_DEAD)
+    if (group == NULL)
         status = WEIR_GROUP_ID_NOT_FOUND;
-    else if (group->kind != GROUP_CLASSIC ||
-             (group->state != CLASSIC_EMPTY && !group_is_consumer(group)))
-        status = WEIR_NON_EMPTY_GROUP; /* what it is subscribed to is not known */
+    else if (group->ops->check_offset_delete != NULL)
+        status = group->ops->check_offset_delete(group);
     if (status != WEIR_OK) {
         op_complete(&remove->op, status, step);
         return;
@@ -236,28 +234,11 @@ void offsets_forget_group(struct group_machine *machine, struct weir_slice group
 
 /* ---- Expiry ---- */
 
-/* When the retention of an offset began; false: the group is in use and nothing expires. */
-static bool retention_start(const struct group *group, const struct stored_offset *stored,
-                            int64_t *out_ms)
-{
-    *out_ms = stored->commit_ms;
-    if (group->kind != GROUP_CLASSIC)
-        return false; /* what it is subscribed to is not known here */
-    if (weir_slice_is_null(group->protocol_type))
-        return true; /* a simple group */
-    if (group->state == CLASSIC_EMPTY) {
-        if (group->state_timestamp_ms != NO_TIMESTAMP)
-            *out_ms = group->state_timestamp_ms;
-        return true;
-    }
-    return group->state == CLASSIC_STABLE && group_is_consumer(group) && group->knows_subscription;
-}
-
 static bool is_expired(const struct group_machine *machine, const struct group *group,
                        const struct stored_offset *stored, int64_t wall_ms)
 {
     int64_t start_ms;
-    if (!retention_start(group, stored, &start_ms))
+    if (!group->ops->retention_start(group, stored, &start_ms))
         return false;
     if (stored->expire_ms != NO_TIMESTAMP)
         return wall_ms >= stored->expire_ms;
@@ -299,9 +280,9 @@ bool offsets_expire(struct group_machine *machine, struct weir_step *step)
     while ((entry = weir_map_next(&machine->groups, &cursor)) != NULL) {
         const struct group *group = entry->value;
         bool is_bare = expire_group(machine, group, step);
-        if (is_bare && group->kind == GROUP_CLASSIC && group->state == CLASSIC_EMPTY) {
+        if (is_bare && group->ops->is_empty(group)) {
             WEIR_STEP_INFO(step, "group_expired", WEIR_BYTES("group", group->id));
-            record_group_tombstone(step, group->id);
+            group->ops->write_tombstones(group, step);
         }
         if (step->record_count >= TOMBSTONES_PER_STEP)
             return false;
@@ -319,8 +300,8 @@ static void forget_topic(struct weir_slice group_id, const struct weir_map *map,
     while ((entry = weir_map_next(map, &cursor)) != NULL) {
         const struct stored_offset *stored = entry->value;
         /* A topic of the same name may have been created since: its offsets stay. */
-        bool is_it = weir_uuid_is_zero(stored->topic_id) ||
-                     weir_uuid_equal(stored->topic_id, topic->id);
+        bool is_it =
+            weir_uuid_is_zero(stored->topic_id) || weir_uuid_equal(stored->topic_id, topic->id);
         if (is_it && weir_slice_equal(stored->topic, topic->name))
             record_offset_tombstone(step, group_id, stored->topic, stored->partition);
     }

@@ -29,6 +29,7 @@
 #include "weir/coordinator/log_port.h"
 #include "weir/coordinator/step.h"
 #include "weir/group/group_config.h"
+#include "weir/metadata/config_resolve.h"
 #include "weir/metadata/image.h"
 
 struct weir_group_service;
@@ -41,6 +42,9 @@ struct weir_group_service_options {
     const struct weir_log_port *port; /* of __consumer_offsets */
     void *port_context;
     struct weir_group_config config;
+    struct weir_image_publisher *images;       /* borrowed; outlives the service */
+    const struct weir_static_configs *statics; /* of server.properties; the same */
+    int32_t broker_id;
 };
 
 WEIR_MUST_CHECK enum weir_status
@@ -54,10 +58,11 @@ void weir_group_service_free(struct weir_group_service *service);
  * _elected, _resigned): whoever follows the image calls these. */
 struct weir_coordinator *weir_group_service_coordinator(struct weir_group_service *service);
 
-/* Topics were deleted: their offsets get tombstones, in every shard this broker leads.  Call it
- * after the image that lacks them was published. */
-void weir_group_topics_deleted(struct weir_group_service *service,
-                               const struct weir_image_topic *const *topics, size_t count);
+/* A new image was published: every shard this broker leads gets it as an event.  Groups follow the
+ * topics they are subscribed to, and offsets of deleted topics get tombstones.  Call it from the
+ * publisher's listener, after what makes and removes logs. */
+void weir_group_image_published(struct weir_group_service *service, const struct weir_image *image,
+                                const struct weir_image_delta *delta);
 
 /* ---- Operations ---- */
 

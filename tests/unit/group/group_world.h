@@ -23,6 +23,8 @@
 struct group_world {
     struct fake_world base;
     struct weir_group_service *service;
+    struct weir_image_publisher *images;
+    struct weir_static_configs statics;
     int32_t epoch;
 };
 
@@ -53,11 +55,14 @@ static inline void world_restart(void)
 static inline void world_start_with(struct weir_group_config config)
 {
     fake_world_init(&world.base);
+    cr_assert_eq(weir_image_publisher_new(&world.images), WEIR_OK);
     struct weir_group_service_options options = {.env = &world.base.env,
                                                  .pool = world.base.pool,
                                                  .port = &fake_port,
                                                  .port_context = &world.base,
-                                                 .config = config};
+                                                 .config = config,
+                                                 .images = world.images,
+                                                 .statics = &world.statics};
     cr_assert_eq(weir_group_service_new(&options, &world.service), WEIR_OK);
     weir_coordinator_set_partition_count(weir_group_service_coordinator(world.service),
                                          FAKE_PARTITIONS);
@@ -78,6 +83,7 @@ static inline void world_stop(void)
     weir_group_service_stop(world.service);
     fake_world_done(&world.base);
     weir_group_service_free(world.service);
+    weir_image_publisher_free(world.images);
 }
 
 static inline int32_t partition_of(const char *group)

@@ -4,7 +4,7 @@
 
 #include "group_world.h"
 
-#include "group_int.h"
+#include "classic/classic_int.h"
 
 TestSuite(classic_group, .init = world_start, .fini = world_stop);
 

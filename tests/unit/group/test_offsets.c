@@ -120,7 +120,10 @@ Test(offsets, go_with_their_topic_in_every_group)
     commit_with_id("g", "other", 9, 8);
     struct weir_image_topic topic = topic_named("t", 7);
     const struct weir_image_topic *topics[] = {&topic};
-    weir_group_topics_deleted(world.service, topics, 1);
+    const struct weir_image_delta delta = {.deleted_topics = topics, .deleted_topic_count = 1};
+    const struct weir_image *image = weir_image_ref_current(world.images);
+    weir_group_image_published(world.service, image, &delta);
+    weir_image_unref(image);
     world_restart();
     cr_assert_eq(fetched("g", "t", 0), -1);
     cr_assert_eq(fetched("h", "t", 0), -1);

@@ -139,7 +139,10 @@ int main(void)
     cr_assert_eq(weir_task_pool_new(weir_env_posix(), 2, &world.base.pool, NULL), WEIR_OK);
     struct weir_group_config config = weir_group_config_default();
     config.initial_rebalance_delay_ms = 1;
+    WEIR_ASSERT(weir_image_publisher_new(&world.images) == WEIR_OK);
     struct weir_group_service_options options = {.env = weir_env_posix(),
+                                                 .images = world.images,
+                                                 .statics = &world.statics,
                                                  .pool = world.base.pool,
                                                  .port = &locked_port,
                                                  .port_context = &world.base,

@@ -5,53 +5,40 @@
  * the timers that keep a silent member from stopping the others.
  */
 
-#include "group_int.h"
+#include "classic_int.h"
 
 #include "weir/base/assert.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
-void group_reason(struct weir_step *step, struct weir_slice *out, const char *format, ...)
+void session_restart(struct classic_member *member, int64_t timeout_ms, struct weir_step *step)
 {
-    char text[256];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments); /* cut is fine: a log line */
-    va_end(arguments);
-    if (weir_arena_copy(&step->arena, weir_slice_str(text), out) != WEIR_OK)
-        *out = WEIR_EMPTY_SLICE;
+    timer_set(member->group->base.machine, &member->session, step->now_ms + timeout_ms);
 }
 
-void session_restart(struct member *member, int64_t timeout_ms, struct weir_step *step)
+void sync_received(struct classic_member *member)
 {
-    timer_set(member->group->machine, &member->session, step->now_ms + timeout_ms);
-}
-
-void sync_received(struct member *member)
-{
-    struct group *group = member->group;
+    struct classic_group *group = member->group;
     if (member->is_pending_sync) {
         member->is_pending_sync = false;
         group->pending_sync_count--;
     }
     if (group->pending_sync_count == 0)
-        timer_cancel(group->machine, &group->sync_timer);
+        timer_cancel(group->base.machine, &group->sync_timer);
 }
 
-static void clear_pending_syncs(struct group *group)
+static void clear_pending_syncs(struct classic_group *group)
 {
     WEIR_LIST_FOREACH(node, &group->members)
-        WEIR_LIST_ENTRY(node, struct member, node)->is_pending_sync = false;
+        WEIR_LIST_ENTRY(node, struct classic_member, node)->is_pending_sync = false;
     group->pending_sync_count = 0;
-    timer_cancel(group->machine, &group->sync_timer);
+    timer_cancel(group->base.machine, &group->sync_timer);
 }
 
-void propagate_assignments(struct group *group, enum weir_status status, struct weir_step *step)
+void propagate_assignments(struct classic_group *group, enum weir_status status,
+                           struct weir_step *step)
 {
     WEIR_LIST_FOREACH(node, &group->members) {
-        struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
-        struct weir_group_sync *sync = member_take_sync(member);
+        struct classic_member *member = WEIR_LIST_ENTRY(node, struct classic_member, node);
+        struct weir_group_sync *sync = classic_member_take_sync(member);
         if (sync == NULL)
             continue;
         if (status == WEIR_OK)
@@ -64,58 +51,60 @@ void propagate_assignments(struct group *group, enum weir_status status, struct 
     }
 }
 
-void reset_assignments(struct group *group, enum weir_status status, struct weir_step *step)
+void reset_assignments(struct classic_group *group, enum weir_status status, struct weir_step *step)
 {
     WEIR_ASSERT(group->state == CLASSIC_COMPLETING);
     WEIR_LIST_FOREACH(node, &group->members) {
-        struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
+        struct classic_member *member = WEIR_LIST_ENTRY(node, struct classic_member, node);
         member->assignment.size = 0; /* still owned */
     }
     propagate_assignments(group, status, step);
 }
 
-static void set_join_timer(struct group *group, int64_t delay_ms, bool is_initial,
+static void set_join_timer(struct classic_group *group, int64_t delay_ms, bool is_initial,
                            const struct weir_step *step)
 {
     group->is_join_initial = is_initial;
-    timer_set(group->machine, &group->join_timer, step->now_ms + delay_ms);
+    timer_set(group->base.machine, &group->join_timer, step->now_ms + delay_ms);
 }
 
-void prepare_rebalance(struct group *group, struct weir_slice reason, struct weir_step *step)
+void prepare_rebalance(struct classic_group *group, struct weir_slice reason,
+                       struct weir_step *step)
 {
     if (group->state == CLASSIC_COMPLETING)
         reset_assignments(group, WEIR_REBALANCE_IN_PROGRESS, step);
     clear_pending_syncs(group);
     bool is_initial = group->state == CLASSIC_EMPTY;
-    WEIR_STEP_INFO(step, "group_rebalance", WEIR_BYTES("group", group->id),
+    WEIR_STEP_INFO(step, "group_rebalance", WEIR_BYTES("group", group->base.id),
                    WEIR_STR("state", classic_state_name(group->state)),
                    WEIR_I64("generation", group->generation),
                    WEIR_I64("members", group->member_count), WEIR_BYTES("reason", reason));
-    group_set_state(group, CLASSIC_PREPARING, step->wall_ms);
+    classic_set_state(group, CLASSIC_PREPARING, step->wall_ms);
     if (is_initial) {
         /* The first members of a group rarely come alone: wait a little for the others. */
-        int32_t delay_ms = group->machine->config->initial_rebalance_delay_ms;
-        int32_t timeout_ms = group_rebalance_timeout_ms(group);
+        int32_t delay_ms = group->base.machine->config->initial_rebalance_delay_ms;
+        int32_t timeout_ms = classic_rebalance_timeout_ms(group);
         group->has_new_member = false;
         group->initial_delay_ms = delay_ms;
         group->initial_remaining_ms = timeout_ms > delay_ms ? timeout_ms - delay_ms : 0;
         set_join_timer(group, delay_ms, true, step);
-    } else if (group_has_all_joined(group)) {
+    } else if (classic_has_all_joined(group)) {
         complete_join(group, step);
     } else {
-        set_join_timer(group, group_rebalance_timeout_ms(group), false, step);
+        set_join_timer(group, classic_rebalance_timeout_ms(group), false, step);
     }
 }
 
-void complete_join_if_all_joined(struct group *group, struct weir_step *step)
+void complete_join_if_all_joined(struct classic_group *group, struct weir_step *step)
 {
     /* An initial rebalance is closed by its timer only. */
     if (group->state == CLASSIC_PREPARING && group->previous_state != CLASSIC_EMPTY &&
-        group_has_all_joined(group))
+        classic_has_all_joined(group))
         complete_join(group, step);
 }
 
-void rebalance_or_complete(struct group *group, struct weir_slice reason, struct weir_step *step)
+void rebalance_or_complete(struct classic_group *group, struct weir_slice reason,
+                           struct weir_step *step)
 {
     if (classic_may_move(group->state, CLASSIC_PREPARING))
         prepare_rebalance(group, reason, step);
@@ -125,28 +114,28 @@ void rebalance_or_complete(struct group *group, struct weir_slice reason, struct
 
 /* A dynamic member that did not come back is out; a static one keeps its place until its session
  * ends. */
-static void drop_stragglers(struct group *group, struct weir_step *step)
+static void drop_stragglers(struct classic_group *group, struct weir_step *step)
 {
     WEIR_LIST_FOREACH(node, &group->members) {
-        struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
-        if (member->join != NULL || member_is_static(member))
+        struct classic_member *member = WEIR_LIST_ENTRY(node, struct classic_member, node);
+        if (member->join != NULL || classic_member_is_static(member))
             continue;
-        WEIR_STEP_INFO(step, "group_member_removed", WEIR_BYTES("group", group->id),
+        WEIR_STEP_INFO(step, "group_member_removed", WEIR_BYTES("group", group->base.id),
                        WEIR_BYTES("member", member->id),
                        WEIR_STR("reason", "did not rejoin in time"));
-        group_remove_member(group, member, step);
+        classic_remove_member(group, member, step);
     }
 }
 
 /* Someone who is here must lead; false when nobody is. */
-static bool elect_joined_leader(struct group *group)
+static bool elect_joined_leader(struct classic_group *group)
 {
     if (group->leader == NULL)
         return false;
     if (group->leader->join != NULL)
         return true;
     WEIR_LIST_FOREACH(node, &group->members) {
-        struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
+        struct classic_member *member = WEIR_LIST_ENTRY(node, struct classic_member, node);
         if (member->join != NULL) {
             group->leader = member;
             return true;
@@ -155,28 +144,28 @@ static bool elect_joined_leader(struct group *group)
     return false;
 }
 
-static void become_empty(struct group *group, struct weir_step *step)
+static void become_empty(struct classic_group *group, struct weir_step *step)
 {
     text_drop(&group->protocol_name);
     group->leader = NULL;
-    group_compute_subscription(group);
-    group_set_state(group, CLASSIC_EMPTY, step->wall_ms);
-    WEIR_STEP_INFO(step, "group_empty", WEIR_BYTES("group", group->id),
+    classic_compute_subscription(group);
+    classic_set_state(group, CLASSIC_EMPTY, step->wall_ms);
+    WEIR_STEP_INFO(step, "group_empty", WEIR_BYTES("group", group->base.id),
                    WEIR_I64("generation", group->generation));
-    /* A refused append is only logged: an old generation without its members times out by itself. */
+    /* A refused append is only logged: an old generation without its members times out by itself.
+     */
     record_group(step, group, NULL, 0);
 }
 
-static void announce_generation(struct group *group, struct weir_step *step)
+static void announce_generation(struct classic_group *group, struct weir_step *step)
 {
-    WEIR_STEP_INFO(step, "group_generation", WEIR_BYTES("group", group->id),
-                   WEIR_I64("generation", group->generation),
-                   WEIR_I64("members", group->member_count),
-                   WEIR_BYTES("protocol", group->protocol_name),
-                   WEIR_BYTES("leader", group->leader->id));
+    WEIR_STEP_INFO(
+        step, "group_generation", WEIR_BYTES("group", group->base.id),
+        WEIR_I64("generation", group->generation), WEIR_I64("members", group->member_count),
+        WEIR_BYTES("protocol", group->protocol_name), WEIR_BYTES("leader", group->leader->id));
     WEIR_LIST_FOREACH(node, &group->members) {
-        struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
-        struct weir_group_join *join = member_take_join(member);
+        struct classic_member *member = WEIR_LIST_ENTRY(node, struct classic_member, node);
+        struct weir_group_join *join = classic_member_take_join(member);
         if (join != NULL) {
             join_set_generation(join, member);
             op_complete(&join->op, join->op.status, step);
@@ -187,21 +176,21 @@ static void announce_generation(struct group *group, struct weir_step *step)
         member->is_pending_sync = true;
         group->pending_sync_count++;
     }
-    timer_set(group->machine, &group->sync_timer,
-              step->now_ms + group_rebalance_timeout_ms(group));
+    timer_set(group->base.machine, &group->sync_timer,
+              step->now_ms + classic_rebalance_timeout_ms(group));
 }
 
-void complete_join(struct group *group, struct weir_step *step)
+void complete_join(struct classic_group *group, struct weir_step *step)
 {
     WEIR_ASSERT(group->state == CLASSIC_PREPARING);
-    timer_cancel(group->machine, &group->join_timer);
+    timer_cancel(group->base.machine, &group->join_timer);
     drop_stragglers(group, step);
     if (!elect_joined_leader(group) && group->member_count > 0) {
         /* Only silent static members are left; their sessions decide. */
-        set_join_timer(group, group_rebalance_timeout_ms(group), false, step);
+        set_join_timer(group, classic_rebalance_timeout_ms(group), false, step);
         return;
     }
-    struct weir_slice protocol = group_vote(group);
+    struct weir_slice protocol = classic_vote(group);
     if (group->member_count > 0 && text_set(&group->protocol_name, protocol) != WEIR_OK) {
         set_join_timer(group, 1000, false, step); /* no memory: try again soon */
         return;
@@ -212,15 +201,16 @@ void complete_join(struct group *group, struct weir_step *step)
         become_empty(group, step);
         return;
     }
-    group_compute_subscription(group);
-    group_set_state(group, CLASSIC_COMPLETING, step->wall_ms);
+    classic_compute_subscription(group);
+    classic_set_state(group, CLASSIC_COMPLETING, step->wall_ms);
     announce_generation(group, step);
 }
 
 /* ---- Timers ---- */
 
-void join_timer_fired(struct group *group, struct weir_step *step)
+void join_timer_fired(struct group_timer *timer, struct weir_step *step)
 {
+    struct classic_group *group = WEIR_CONTAINER_OF(timer, struct classic_group, join_timer);
     if (group->state != CLASSIC_PREPARING)
         return;
     if (!group->is_join_initial || !group->has_new_member || group->initial_remaining_ms == 0) {
@@ -230,7 +220,7 @@ void join_timer_fired(struct group *group, struct weir_step *step)
     /* Somebody came during the last delay: one more, up to the rebalance timeout in all. */
     group->has_new_member = false;
     int32_t remaining_ms = group->initial_remaining_ms;
-    int32_t config_ms = group->machine->config->initial_rebalance_delay_ms;
+    int32_t config_ms = group->base.machine->config->initial_rebalance_delay_ms;
     int32_t delay_ms = config_ms < remaining_ms ? config_ms : remaining_ms;
     group->initial_remaining_ms =
         remaining_ms > group->initial_delay_ms ? remaining_ms - group->initial_delay_ms : 0;
@@ -238,19 +228,20 @@ void join_timer_fired(struct group *group, struct weir_step *step)
     set_join_timer(group, delay_ms, true, step);
 }
 
-void sync_timer_fired(struct group *group, struct weir_step *step)
+void sync_timer_fired(struct group_timer *timer, struct weir_step *step)
 {
+    struct classic_group *group = WEIR_CONTAINER_OF(timer, struct classic_group, sync_timer);
     if ((group->state != CLASSIC_COMPLETING && group->state != CLASSIC_STABLE) ||
         group->pending_sync_count == 0)
         return;
     size_t removed = 0;
     WEIR_LIST_FOREACH(node, &group->members) {
-        struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
+        struct classic_member *member = WEIR_LIST_ENTRY(node, struct classic_member, node);
         if (!member->is_pending_sync)
             continue;
-        WEIR_STEP_INFO(step, "group_member_removed", WEIR_BYTES("group", group->id),
+        WEIR_STEP_INFO(step, "group_member_removed", WEIR_BYTES("group", group->base.id),
                        WEIR_BYTES("member", member->id), WEIR_STR("reason", "sent no SyncGroup"));
-        group_remove_member(group, member, step);
+        classic_remove_member(group, member, step);
         removed++;
     }
     struct weir_slice reason;
@@ -258,34 +249,37 @@ void sync_timer_fired(struct group *group, struct weir_step *step)
     prepare_rebalance(group, reason, step);
 }
 
-static void after_removal(struct group *group, struct weir_slice reason, struct weir_step *step)
+static void after_removal(struct classic_group *group, struct weir_slice reason,
+                          struct weir_step *step)
 {
     if (group->state == CLASSIC_STABLE || group->state == CLASSIC_COMPLETING)
         prepare_rebalance(group, reason, step);
-    else if (group->state == CLASSIC_PREPARING && group_has_all_joined(group))
+    else if (group->state == CLASSIC_PREPARING && classic_has_all_joined(group))
         complete_join(group, step);
 }
 
-void session_expired(struct member *member, struct weir_step *step)
+void session_expired(struct group_timer *timer, struct weir_step *step)
 {
-    struct group *group = member->group;
+    struct classic_member *member = WEIR_CONTAINER_OF(timer, struct classic_member, session);
+    struct classic_group *group = member->group;
     /* Who waits for us is alive, except one who has never been answered and may be long gone. */
     if (!member->is_new && (member->join != NULL || member->sync != NULL))
         return;
-    WEIR_STEP_INFO(step, "group_member_removed", WEIR_BYTES("group", group->id),
+    WEIR_STEP_INFO(step, "group_member_removed", WEIR_BYTES("group", group->base.id),
                    WEIR_BYTES("member", member->id), WEIR_STR("reason", "session timeout"));
     struct weir_slice reason;
     group_reason(step, &reason, "session timeout of member %.*s", WEIR_SLICE_ARGS(member->id));
-    group_remove_member(group, member, step);
+    classic_remove_member(group, member, step);
     after_removal(group, reason, step);
 }
 
-void pending_expired(struct pending_member *pending, struct weir_step *step)
+void pending_expired(struct group_timer *timer, struct weir_step *step)
 {
-    struct group *group = pending->group;
-    WEIR_STEP_INFO(step, "group_pending_member_removed", WEIR_BYTES("group", group->id),
+    struct pending_member *pending = WEIR_CONTAINER_OF(timer, struct pending_member, timer);
+    struct classic_group *group = pending->group;
+    WEIR_STEP_INFO(step, "group_pending_member_removed", WEIR_BYTES("group", group->base.id),
                    WEIR_BYTES("member", pending->id), WEIR_STR("reason", "session timeout"));
-    group_remove_pending(group, pending);
-    if (group->state == CLASSIC_PREPARING && group_has_all_joined(group))
+    classic_remove_pending(group, pending);
+    if (group->state == CLASSIC_PREPARING && classic_has_all_joined(group))
         complete_join(group, step);
 }

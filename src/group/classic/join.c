@@ -2,7 +2,7 @@
 
 /* JoinGroup (KIP-394 member ids, KIP-345 static members, KIP-814 skipped assignment). */
 
-#include "group_int.h"
+#include "classic_int.h"
 
 #include "weir/base/assert.h"
 #include "weir/base/memory.h"
@@ -14,7 +14,7 @@ struct joining {
     const uint8_t *random; /* 16 bytes */
     struct weir_group_join *join;
     struct weir_step *step;
-    struct group *group;
+    struct classic_group *group;
 };
 
 static void fail(struct joining *joining, enum weir_status status, struct weir_slice member_id)
@@ -24,7 +24,7 @@ static void fail(struct joining *joining, enum weir_status status, struct weir_s
 
 /* Answers of the functions below: false when the answer waits somewhere. */
 #define ANSWERED true
-#define PARKED false
+#define PARKED   false
 
 static struct weir_slice client_reason(const struct joining *joining)
 {
@@ -54,8 +54,8 @@ static struct weir_slice new_member_id(struct joining *joining)
     char text[WEIR_UUID_HEX_BYTES];
     weir_uuid_format_hex(id, text);
     const struct weir_group_join_request *request = joining->request;
-    struct weir_slice prefix = weir_slice_is_null(request->instance_id) ? request->client_id
-                                                                        : request->instance_id;
+    struct weir_slice prefix =
+        weir_slice_is_null(request->instance_id) ? request->client_id : request->instance_id;
     size_t size = prefix.size + 1 + strlen(text);
     if (size > INT16_MAX)
         return WEIR_NULL_SLICE; /* no record could hold it */
@@ -71,8 +71,8 @@ static struct weir_slice new_member_id(struct joining *joining)
 
 static bool is_acceptable(const struct joining *joining)
 {
-    const struct group *group = joining->group;
-    const struct member *member = group_member(group, joining->request->member_id);
+    const struct classic_group *group = joining->group;
+    const struct classic_member *member = classic_find_member(group, joining->request->member_id);
     size_t size_max = (size_t)joining->machine->config->max_size;
     switch (group->state) {
     case CLASSIC_EMPTY:
@@ -92,57 +92,55 @@ static bool is_acceptable(const struct joining *joining)
 static bool add_member(struct joining *joining, struct weir_slice member_id, bool is_id_known)
 {
     const struct weir_group_join_request *request = joining->request;
-    struct group *group = joining->group;
+    struct classic_group *group = joining->group;
     struct weir_slice host =
         weir_arena_printf(&joining->step->arena, "/%.*s", WEIR_SLICE_ARGS(request->client_host));
-    struct member_setup setup = {
+    struct classic_member_setup setup = {
         .id = member_id,
         .instance_id = request->instance_id,
-        .client_id = weir_slice_is_null(request->client_id) ? WEIR_EMPTY_SLICE
-                                                            : request->client_id,
+        .client_id = weir_slice_is_null(request->client_id) ? WEIR_EMPTY_SLICE : request->client_id,
         .client_host = weir_slice_is_null(host) ? WEIR_EMPTY_SLICE : host,
         .rebalance_timeout_ms = request->rebalance_timeout_ms,
         .session_timeout_ms = request->session_timeout_ms,
         .protocols = request->protocols,
         .protocol_count = request->protocol_count};
-    struct member *member;
-    enum weir_status status = member_new(group, &setup, &member);
+    struct classic_member *member;
+    enum weir_status status = classic_member_new(group, &setup, &member);
     if (status == WEIR_OK) {
-        status = group_add_member(group, member, request->protocol_type);
+        status = classic_add_member(group, member, request->protocol_type);
         if (status != WEIR_OK)
-            member_free(member);
+            classic_member_free(member);
     }
     if (status != WEIR_OK) {
         fail(joining, WEIR_UNKNOWN_SERVER_ERROR, request->member_id);
         return ANSWERED;
     }
-    struct pending_member *pending = group_pending(group, member->id);
+    struct pending_member *pending = classic_find_pending(group, member->id);
     if (pending != NULL)
-        group_remove_pending(group, pending);
+        classic_remove_pending(group, pending);
     member->is_new = true;
     member->is_id_unknown = !is_id_known;
     if (group->state == CLASSIC_PREPARING && group->previous_state == CLASSIC_EMPTY)
         group->has_new_member = true;
-    member_park_join(member, joining->join, joining->step);
+    classic_member_park_join(member, joining->join, joining->step);
     /* It cannot send heartbeats before it is answered, and nobody tells whether it is still there:
      * its session is long, but not endless. */
     session_restart(member, joining->machine->config->new_member_join_timeout_ms, joining->step);
-    rebalance_or_complete(group, rebalance_reason(joining, "new member", member_id),
-                          joining->step);
+    rebalance_or_complete(group, rebalance_reason(joining, "new member", member_id), joining->step);
     return PARKED;
 }
 
-static bool update_member(struct joining *joining, struct member *member, const char *what)
+static bool update_member(struct joining *joining, struct classic_member *member, const char *what)
 {
     const struct weir_group_join_request *request = joining->request;
     enum weir_status status =
-        group_update_member(member, request->protocols, request->protocol_count,
-                            request->rebalance_timeout_ms, request->session_timeout_ms);
+        classic_update_member(member, request->protocols, request->protocol_count,
+                              request->rebalance_timeout_ms, request->session_timeout_ms);
     if (status != WEIR_OK) {
         fail(joining, WEIR_UNKNOWN_SERVER_ERROR, request->member_id);
         return ANSWERED;
     }
-    member_park_join(member, joining->join, joining->step);
+    classic_member_park_join(member, joining->join, joining->step);
     rebalance_or_complete(joining->group, rebalance_reason(joining, what, request->member_id),
                           joining->step);
     return PARKED;
@@ -178,17 +176,17 @@ static void replacement_free(struct static_replacement *replacement)
 }
 
 static struct static_replacement *replacement_new(const struct joining *joining,
-                                                  const struct member *member)
+                                                  const struct classic_member *member)
 {
     struct static_replacement *replacement = weir_calloc(1, sizeof(*replacement));
     if (replacement == NULL)
         return NULL;
-    const struct member *leader = member->group->leader;
+    const struct classic_member *leader = member->group->leader;
     replacement->old_rebalance_timeout_ms = member->rebalance_timeout_ms;
     replacement->old_session_timeout_ms = member->session_timeout_ms;
     replacement->generation = member->group->generation;
     replacement->supports_skipping = joining->request->supports_skipping_assignment;
-    if (text_dup(member->group->id, &replacement->group_id) != WEIR_OK ||
+    if (text_dup(member->group->base.id, &replacement->group_id) != WEIR_OK ||
         text_dup(member->instance_id, &replacement->instance_id) != WEIR_OK ||
         text_dup(member->id, &replacement->old_id) != WEIR_OK ||
         text_dup(leader == NULL ? WEIR_NULL_SLICE : leader->id, &replacement->old_leader) !=
@@ -201,16 +199,17 @@ static struct static_replacement *replacement_new(const struct joining *joining,
     return replacement;
 }
 
-static void revert_replacement(struct static_replacement *replacement, struct member *member,
-                               enum weir_status status, struct weir_step *step)
+static void revert_replacement(struct static_replacement *replacement,
+                               struct classic_member *member, enum weir_status status,
+                               struct weir_step *step)
 {
-    member_fail_join(member, status, WEIR_EMPTY_SLICE, step);
-    enum weir_status reverted = group_update_member(
+    classic_member_fail_join(member, status, WEIR_EMPTY_SLICE, step);
+    enum weir_status reverted = classic_update_member(
         member, replacement->old_protocols, replacement->old_protocol_count,
         replacement->old_rebalance_timeout_ms, replacement->old_session_timeout_ms);
     if (reverted == WEIR_OK)
-        reverted = group_replace_static(member->group, member, replacement->old_id, step);
-    WEIR_STEP_WARN(step, "group_static_member_kept", WEIR_BYTES("group", member->group->id),
+        reverted = classic_replace_static(member->group, member, replacement->old_id, step);
+    WEIR_STEP_WARN(step, "group_static_member_kept", WEIR_BYTES("group", member->group->base.id),
                    WEIR_BYTES("instance", replacement->instance_id),
                    WEIR_BYTES("member", member->id), WEIR_STR("reason", weir_status_name(status)),
                    WEIR_STR("reverted", weir_status_name(reverted)));
@@ -223,9 +222,9 @@ static void replacement_written(struct weir_write *write, void *machine,
 {
     struct static_replacement *replacement =
         WEIR_CONTAINER_OF(write, struct static_replacement, write);
-    struct group *group = machine_group(machine, replacement->group_id);
-    struct member *member =
-        group == NULL ? NULL : group_static_member(group, replacement->instance_id);
+    struct classic_group *group = classic_group_of(machine, replacement->group_id);
+    struct classic_member *member =
+        group == NULL ? NULL : classic_find_static(group, replacement->instance_id);
     /* Gone, or waiting for a newer generation: then the answer is somebody else's business. */
     if (member != NULL && member->join != NULL && group->state == CLASSIC_STABLE &&
         group->generation == replacement->generation) {
@@ -233,7 +232,7 @@ static void replacement_written(struct weir_write *write, void *machine,
         if (outcome != WEIR_WRITE_COMMITTED)
             revert_replacement(replacement, member, status, step);
         else
-            join = member_take_join(member);
+            join = classic_member_take_join(member);
         if (join != NULL) {
             join_set_generation(join, member);
             if (replacement->supports_skipping) {
@@ -253,31 +252,31 @@ static void replacement_written(struct weir_write *write, void *machine,
     replacement_free(replacement);
 }
 
-static bool replace_static(struct joining *joining, struct member *member,
+static bool replace_static(struct joining *joining, struct classic_member *member,
                            struct weir_slice new_id)
 {
     const struct weir_group_join_request *request = joining->request;
-    struct group *group = joining->group;
-    WEIR_STEP_INFO(joining->step, "group_static_member_replaced", WEIR_BYTES("group", group->id),
-                   WEIR_BYTES("instance", member->instance_id), WEIR_BYTES("old", member->id),
-                   WEIR_BYTES("new", new_id));
+    struct classic_group *group = joining->group;
+    WEIR_STEP_INFO(joining->step, "group_static_member_replaced",
+                   WEIR_BYTES("group", group->base.id), WEIR_BYTES("instance", member->instance_id),
+                   WEIR_BYTES("old", member->id), WEIR_BYTES("new", new_id));
     struct static_replacement *replacement = replacement_new(joining, member);
     enum weir_status status = replacement == NULL ? WEIR_NO_MEMORY : WEIR_OK;
     if (status == WEIR_OK)
-        status = group_update_member(member, request->protocols, request->protocol_count,
-                                     request->rebalance_timeout_ms, request->session_timeout_ms);
+        status = classic_update_member(member, request->protocols, request->protocol_count,
+                                       request->rebalance_timeout_ms, request->session_timeout_ms);
     if (status == WEIR_OK)
-        status = group_replace_static(group, member, new_id, joining->step);
+        status = classic_replace_static(group, member, new_id, joining->step);
     if (status != WEIR_OK) {
         replacement_free(replacement);
         fail(joining, WEIR_UNKNOWN_SERVER_ERROR, WEIR_EMPTY_SLICE);
         return ANSWERED;
     }
     member->is_id_unknown = true;
-    member_park_join(member, joining->join, joining->step);
+    classic_member_park_join(member, joining->join, joining->step);
     session_restart(member, member->session_timeout_ms, joining->step);
     if (group->state == CLASSIC_STABLE &&
-        weir_slice_equal(group_vote(group), group->protocol_name)) {
+        weir_slice_equal(classic_vote(group), group->protocol_name)) {
         replacement->write.result = replacement_written;
         weir_step_write(joining->step, &replacement->write);
         record_group(joining->step, group, NULL, 0);
@@ -298,9 +297,9 @@ static bool replace_static(struct joining *joining, struct member *member,
 static bool join_new(struct joining *joining)
 {
     const struct weir_group_join_request *request = joining->request;
-    struct group *group = joining->group;
-    if (!group_supports(group, request->protocol_type, request->protocols,
-                        request->protocol_count)) {
+    struct classic_group *group = joining->group;
+    if (!classic_supports(group, request->protocol_type, request->protocols,
+                          request->protocol_count)) {
         fail(joining, WEIR_INCONSISTENT_GROUP_PROTOCOL, WEIR_EMPTY_SLICE);
         return ANSWERED;
     }
@@ -310,14 +309,14 @@ static bool join_new(struct joining *joining)
         return ANSWERED;
     }
     if (!weir_slice_is_null(request->instance_id)) {
-        struct member *existing = group_static_member(group, request->instance_id);
+        struct classic_member *existing = classic_find_static(group, request->instance_id);
         return existing == NULL ? add_member(joining, member_id, false)
                                 : replace_static(joining, existing, member_id);
     }
     if (!request->requires_known_member_id)
         return add_member(joining, member_id, false);
     struct pending_member *pending;
-    if (group_add_pending(group, member_id, &pending) != WEIR_OK) {
+    if (classic_add_pending(group, member_id, &pending) != WEIR_OK) {
         fail(joining, WEIR_UNKNOWN_SERVER_ERROR, WEIR_EMPTY_SLICE);
         return ANSWERED;
     }
@@ -327,11 +326,11 @@ static bool join_new(struct joining *joining)
     return ANSWERED;
 }
 
-static bool rejoin(struct joining *joining, struct member *member)
+static bool rejoin(struct joining *joining, struct classic_member *member)
 {
     const struct weir_group_join_request *request = joining->request;
     bool has_changed =
-        !member_has_protocols(member, request->protocols, request->protocol_count);
+        !classic_member_has_protocols(member, request->protocols, request->protocol_count);
     switch (joining->group->state) {
     case CLASSIC_PREPARING:
         return update_member(joining, member, "rejoin of member");
@@ -359,25 +358,25 @@ static bool rejoin(struct joining *joining, struct member *member)
 static bool join_existing(struct joining *joining)
 {
     const struct weir_group_join_request *request = joining->request;
-    struct group *group = joining->group;
-    if (!group_supports(group, request->protocol_type, request->protocols,
-                        request->protocol_count)) {
+    struct classic_group *group = joining->group;
+    if (!classic_supports(group, request->protocol_type, request->protocols,
+                          request->protocol_count)) {
         fail(joining, WEIR_INCONSISTENT_GROUP_PROTOCOL, request->member_id);
         return ANSWERED;
     }
-    if (group_pending(group, request->member_id) != NULL) {
+    if (classic_find_pending(group, request->member_id) != NULL) {
         if (weir_slice_is_null(request->instance_id))
             return add_member(joining, request->member_id, true);
         /* No static member is ever pending: the client mixes two lives. */
         fail(joining, WEIR_UNKNOWN_SERVER_ERROR, request->member_id);
         return ANSWERED;
     }
-    enum weir_status status = group_check_member(group, request->member_id, request->instance_id);
+    enum weir_status status = classic_check_member(group, request->member_id, request->instance_id);
     if (status != WEIR_OK) {
         fail(joining, status, request->member_id);
         return ANSWERED;
     }
-    return rejoin(joining, group_member(group, request->member_id));
+    return rejoin(joining, classic_find_member(group, request->member_id));
 }
 
 /* ---- A group that did not exist ---- */
@@ -412,57 +411,46 @@ static void first_record_written(struct weir_write *write, void *machine,
 
 static void write_first_record(struct joining *joining, bool is_answered)
 {
-    struct group *group = joining->group;
+    struct classic_group *group = joining->group;
     struct first_record *first = weir_calloc(1, sizeof(*first));
-    if (first == NULL || text_dup(group->id, &first->group_id) != WEIR_OK) {
+    if (first == NULL || text_dup(group->base.id, &first->group_id) != WEIR_OK) {
         weir_free(first);
         if (is_answered) {
             fail(joining, WEIR_UNKNOWN_SERVER_ERROR, WEIR_EMPTY_SLICE);
             op_complete(&joining->join->op, joining->join->op.status, joining->step);
         }
-        machine_remove_group(joining->machine, group, WEIR_UNKNOWN_SERVER_ERROR, joining->step);
+        machine_remove_group(joining->machine, &group->base, WEIR_UNKNOWN_SERVER_ERROR,
+                             joining->step);
         return;
     }
     first->write.result = first_record_written;
     first->join = is_answered ? joining->join : NULL;
-    first->incarnation = group->incarnation;
+    first->incarnation = group->base.incarnation;
     weir_step_write(joining->step, &first->write);
     record_empty_group(joining->step, group);
 }
 
-void classic_join(struct group_machine *machine, const struct weir_group_join_request *request,
-                  const uint8_t random[16], struct weir_group_join *join, struct weir_step *step)
+void classic_join(struct classic_group *group, const struct weir_group_join_request *request,
+                  const uint8_t random[16], bool is_new_group, struct weir_group_join *join,
+                  struct weir_step *step)
 {
-    struct joining joining = {
-        .machine = machine, .request = request, .random = random, .join = join, .step = step};
-    bool is_unknown = request->member_id.size == 0;
-    bool is_new_group = false;
-    enum weir_status status = WEIR_OK;
-    joining.group = machine_group(machine, request->group_id);
-    if (joining.group == NULL && is_unknown) {
-        status = machine_add_group(machine, request->group_id, GROUP_CLASSIC, step->wall_ms,
-                                   &joining.group);
-        is_new_group = status == WEIR_OK;
-    }
-    if (joining.group == NULL) {
-        fail(&joining, status == WEIR_OK ? WEIR_UNKNOWN_MEMBER_ID : WEIR_UNKNOWN_SERVER_ERROR,
-             request->member_id);
-        op_complete(&join->op, join->op.status, step);
-        return;
-    }
+    struct joining joining = {.machine = group->base.machine,
+                              .request = request,
+                              .random = random,
+                              .join = join,
+                              .step = step,
+                              .group = group};
     bool is_answered = ANSWERED;
-    if (joining.group->kind != GROUP_CLASSIC) {
-        fail(&joining, WEIR_INCONSISTENT_GROUP_PROTOCOL, WEIR_EMPTY_SLICE);
-    } else if (!is_acceptable(&joining)) {
-        struct member *member = group_member(joining.group, request->member_id);
-        struct pending_member *pending = group_pending(joining.group, request->member_id);
+    if (!is_acceptable(&joining)) {
+        struct classic_member *member = classic_find_member(group, request->member_id);
+        struct pending_member *pending = classic_find_pending(group, request->member_id);
         if (member != NULL)
-            group_remove_member(joining.group, member, step);
+            classic_remove_member(group, member, step);
         if (pending != NULL)
-            group_remove_pending(joining.group, pending);
+            classic_remove_pending(group, pending);
         fail(&joining, WEIR_GROUP_MAX_SIZE_REACHED, WEIR_EMPTY_SLICE);
     } else {
-        is_answered = is_unknown ? join_new(&joining) : join_existing(&joining);
+        is_answered = request->member_id.size == 0 ? join_new(&joining) : join_existing(&joining);
     }
     if (is_new_group)
         write_first_record(&joining, is_answered);

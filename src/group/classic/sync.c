@@ -2,7 +2,7 @@
 
 /* SyncGroup, Heartbeat, and a client that goes away while it waits. */
 
-#include "group_int.h"
+#include "classic_int.h"
 
 #include "weir/base/assert.h"
 #include "weir/base/memory.h"
@@ -31,21 +31,21 @@ static void assignment_write_free(struct assignment_write *pending)
     weir_free(pending);
 }
 
-static struct assignment_write *assignment_write_new(const struct group *group,
+static struct assignment_write *assignment_write_new(const struct classic_group *group,
                                                      const struct weir_group_assignment *items,
                                                      size_t count)
 {
     struct assignment_write *pending = weir_calloc(1, sizeof(*pending));
     if (pending == NULL)
         return NULL;
-    pending->incarnation = group->incarnation;
+    pending->incarnation = group->base.incarnation;
     pending->generation = group->generation;
     pending->items = weir_calloc(count + 1, sizeof(*pending->items));
     enum weir_status status = pending->items == NULL ? WEIR_NO_MEMORY : WEIR_OK;
     if (status == WEIR_OK)
-        status = text_dup(group->id, &pending->group_id);
+        status = text_dup(group->base.id, &pending->group_id);
     for (size_t i = 0; status == WEIR_OK && i < count; i++) {
-        if (group_member(group, items[i].member_id) == NULL)
+        if (classic_find_member(group, items[i].member_id) == NULL)
             continue; /* assigned to nobody */
         struct weir_group_assignment *item = &pending->items[pending->count++];
         status = text_dup(items[i].member_id, &item->member_id);
@@ -62,13 +62,13 @@ static struct assignment_write *assignment_write_new(const struct group *group,
 }
 
 /* Every member gets what it was assigned, or nothing. */
-static void take_assignments(struct group *group, struct assignment_write *pending,
+static void take_assignments(struct classic_group *group, struct assignment_write *pending,
                              struct weir_step *step)
 {
     WEIR_LIST_FOREACH(node, &group->members)
-        WEIR_LIST_ENTRY(node, struct member, node)->assignment.size = 0;
+        WEIR_LIST_ENTRY(node, struct classic_member, node)->assignment.size = 0;
     for (size_t i = 0; i < pending->count; i++) {
-        struct member *member = group_member(group, pending->items[i].member_id);
+        struct classic_member *member = classic_find_member(group, pending->items[i].member_id);
         if (member == NULL)
             continue;
         struct weir_slice old = member->assignment;
@@ -76,10 +76,10 @@ static void take_assignments(struct group *group, struct assignment_write *pendi
         pending->items[i].assignment = old;
     }
     WEIR_LIST_FOREACH(node, &group->members) {
-        const struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
+        const struct classic_member *member = WEIR_LIST_ENTRY(node, struct classic_member, node);
         if (member->assignment.size == 0)
             WEIR_STEP_LOG(step, WEIR_LOG_LEVEL_DEBUG, "group_empty_assignment",
-                          WEIR_BYTES("group", group->id), WEIR_BYTES("member", member->id));
+                          WEIR_BYTES("group", group->base.id), WEIR_BYTES("member", member->id));
     }
 }
 
@@ -88,14 +88,14 @@ static void assignments_written(struct weir_write *write, void *machine,
                                 struct weir_step *step)
 {
     struct assignment_write *pending = WEIR_CONTAINER_OF(write, struct assignment_write, write);
-    struct group *group = machine_group(machine, pending->group_id);
-    if (group != NULL && group->incarnation == pending->incarnation &&
+    struct classic_group *group = classic_group_of(machine, pending->group_id);
+    if (group != NULL && group->base.incarnation == pending->incarnation &&
         group->state == CLASSIC_COMPLETING && group->generation == pending->generation) {
         if (outcome == WEIR_WRITE_COMMITTED) {
             take_assignments(group, pending, step);
             propagate_assignments(group, WEIR_OK, step);
-            group_set_state(group, CLASSIC_STABLE, step->wall_ms);
-            WEIR_STEP_INFO(step, "group_stable", WEIR_BYTES("group", group->id),
+            classic_set_state(group, CLASSIC_STABLE, step->wall_ms);
+            WEIR_STEP_INFO(step, "group_stable", WEIR_BYTES("group", group->base.id),
                            WEIR_I64("generation", group->generation),
                            WEIR_I64("members", group->member_count));
         } else {
@@ -114,10 +114,10 @@ static bool differs(struct weir_slice said, struct weir_slice is)
     return !weir_slice_is_null(said) && !weir_slice_is_null(is) && !weir_slice_equal(said, is);
 }
 
-static enum weir_status check_sync(const struct group *group,
+static enum weir_status check_sync(const struct classic_group *group,
                                    const struct weir_group_sync_request *request)
 {
-    enum weir_status status = group_check_member(group, request->member_id, request->instance_id);
+    enum weir_status status = classic_check_member(group, request->member_id, request->instance_id);
     if (status != WEIR_OK)
         return status;
     if (request->generation != group->generation)
@@ -128,23 +128,22 @@ static enum weir_status check_sync(const struct group *group,
     return group->state == CLASSIC_PREPARING ? WEIR_REBALANCE_IN_PROGRESS : WEIR_OK;
 }
 
-static void fail_sync(struct weir_group_sync *sync, enum weir_status status,
-                      struct weir_step *step)
+static void fail_sync(struct weir_group_sync *sync, enum weir_status status, struct weir_step *step)
 {
     sync_set_error(sync, status);
     op_complete(&sync->op, status, step);
 }
 
-static void store_assignments(struct group *group, const struct weir_group_sync_request *request,
-                              struct weir_step *step)
+static void store_assignments(struct classic_group *group,
+                              const struct weir_group_sync_request *request, struct weir_step *step)
 {
     struct assignment_write *pending =
         assignment_write_new(group, request->assignments, request->assignment_count);
     if (pending == NULL) {
-        member_fail_sync(group->leader, WEIR_UNKNOWN_SERVER_ERROR, step);
+        classic_member_fail_sync(group->leader, WEIR_UNKNOWN_SERVER_ERROR, step);
         return; /* the leader comes again */
     }
-    WEIR_STEP_INFO(step, "group_assignment_received", WEIR_BYTES("group", group->id),
+    WEIR_STEP_INFO(step, "group_assignment_received", WEIR_BYTES("group", group->base.id),
                    WEIR_I64("generation", group->generation),
                    WEIR_I64("members", group->member_count),
                    WEIR_BYTES("leader", group->leader->id));
@@ -153,11 +152,11 @@ static void store_assignments(struct group *group, const struct weir_group_sync_
     record_group(step, group, pending->items, pending->count);
 }
 
-void classic_sync(struct group_machine *machine, const struct weir_group_sync_request *request,
+void classic_sync(struct group *base, const struct weir_group_sync_request *request,
                   struct weir_group_sync *sync, struct weir_step *step)
 {
-    struct group *group = machine_group(machine, request->group_id);
-    if (group == NULL || group->kind != GROUP_CLASSIC || group->state == CLASSIC_EMPTY) {
+    struct classic_group *group = classic_of(base);
+    if (group->state == CLASSIC_EMPTY) {
         fail_sync(sync, WEIR_UNKNOWN_MEMBER_ID, step);
         return;
     }
@@ -166,7 +165,7 @@ void classic_sync(struct group_machine *machine, const struct weir_group_sync_re
         fail_sync(sync, status, step);
         return;
     }
-    struct member *member = group_member(group, request->member_id);
+    struct classic_member *member = classic_find_member(group, request->member_id);
     sync_received(member);
     if (group->state == CLASSIC_STABLE) {
         sync_set_assignment(sync, member);
@@ -174,45 +173,43 @@ void classic_sync(struct group_machine *machine, const struct weir_group_sync_re
         return;
     }
     WEIR_ASSERT(group->state == CLASSIC_COMPLETING); /* check_sync and the first test saw to it */
-    member_park_sync(member, sync, step);
+    classic_member_park_sync(member, sync, step);
     if (group->leader == member)
         store_assignments(group, request, step);
 }
 
-enum weir_status classic_heartbeat(struct group_machine *machine,
+enum weir_status classic_heartbeat(struct group *base,
                                    const struct weir_group_heartbeat_request *request,
                                    struct weir_step *step)
 {
-    struct group *group = machine_group(machine, request->group_id);
-    if (group == NULL || group->kind != GROUP_CLASSIC)
-        return WEIR_UNKNOWN_MEMBER_ID;
-    enum weir_status status = group_check_member(group, request->member_id, request->instance_id);
+    struct classic_group *group = classic_of(base);
+    enum weir_status status = classic_check_member(group, request->member_id, request->instance_id);
     if (status != WEIR_OK)
         return status;
     if (request->generation != group->generation)
         return WEIR_ILLEGAL_GENERATION;
-    struct member *member = group_member(group, request->member_id);
+    struct classic_member *member = classic_find_member(group, request->member_id);
     session_restart(member, member->session_timeout_ms, step);
     return group->state == CLASSIC_PREPARING ? WEIR_REBALANCE_IN_PROGRESS : WEIR_OK;
 }
 
 bool classic_cancel(struct weir_group_op *op, struct weir_step *step)
 {
-    struct member *member = op->waiting_in;
+    struct classic_member *member = op->waiting_in;
     if (member == NULL)
         return false;
-    struct group *group = member->group;
+    struct classic_group *group = member->group;
     if (member->sync != NULL && &member->sync->op == op) {
-        (void)member_take_sync(member); /* the owner has it back */
+        (void)classic_member_take_sync(member); /* the owner has it back */
     } else {
         WEIR_ASSERT(member->join != NULL && &member->join->op == op);
-        (void)member_take_join(member); /* the same */
-        if (member->is_new && member->is_id_unknown && !member_is_static(member)) {
+        (void)classic_member_take_join(member); /* the same */
+        if (member->is_new && member->is_id_unknown && !classic_member_is_static(member)) {
             /* Nobody will ever come back under an id that was never told. */
-            WEIR_STEP_INFO(step, "group_member_removed", WEIR_BYTES("group", group->id),
+            WEIR_STEP_INFO(step, "group_member_removed", WEIR_BYTES("group", group->base.id),
                            WEIR_BYTES("member", member->id),
                            WEIR_STR("reason", "disconnected before it learnt its id"));
-            group_remove_member(group, member, step);
+            classic_remove_member(group, member, step);
             complete_join_if_all_joined(group, step);
             return true;
         }

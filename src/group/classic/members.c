@@ -9,7 +9,7 @@
  * M4  leader is a member, or NULL when there is none.
  */
 
-#include "group_int.h"
+#include "classic_int.h"
 
 #include "weir/base/assert.h"
 #include "weir/base/memory.h"
@@ -26,7 +26,7 @@ struct protocol_count {
     size_t votes; /* of the vote under way */
 };
 
-static void forget_subscription(struct group *group)
+static void forget_subscription(struct classic_group *group)
 {
     size_t cursor = 0;
     const struct weir_map_entry *entry;
@@ -40,41 +40,38 @@ static void forget_subscription(struct group *group)
     group->knows_subscription = false;
 }
 
-enum weir_status group_new(struct group_machine *machine, struct weir_slice id,
-                           enum group_kind kind, int64_t wall_ms, struct group **out)
+enum weir_status classic_group_new(struct group_machine *machine, struct weir_slice id,
+                                   int64_t wall_ms, struct classic_group **out)
 {
-    struct group *group = weir_calloc(1, sizeof(*group));
+    struct classic_group *group = weir_calloc(1, sizeof(*group));
     if (group == NULL)
         return WEIR_NO_MEMORY;
-    group->machine = machine;
-    group->incarnation = ++machine->incarnations;
-    group->kind = kind;
     group->state = CLASSIC_EMPTY;
     group->previous_state = CLASSIC_DEAD;
     group->state_timestamp_ms = wall_ms;
     weir_list_init(&group->members);
     weir_list_init(&group->pending);
-    enum weir_status status = text_dup(id, &group->id);
+    enum weir_status status = group_init(&group->base, &classic_group_ops, machine, id);
     if (status == WEIR_OK)
-        status = timer_init(machine, &group->join_timer, TIMER_JOIN);
+        status = timer_init(machine, &group->join_timer, join_timer_fired);
     if (status == WEIR_OK)
-        status = timer_init(machine, &group->sync_timer, TIMER_SYNC);
+        status = timer_init(machine, &group->sync_timer, sync_timer_fired);
     if (status != WEIR_OK) {
-        group_free(group);
+        classic_group_free(group);
         return status;
     }
     *out = group;
     return WEIR_OK;
 }
 
-void group_free(struct group *group)
+void classic_group_free(struct classic_group *group)
 {
     if (group == NULL)
         return;
     WEIR_LIST_FOREACH(node, &group->members)
-        member_free(WEIR_LIST_ENTRY(node, struct member, node));
+        classic_member_free(WEIR_LIST_ENTRY(node, struct classic_member, node));
     WEIR_LIST_FOREACH(node, &group->pending)
-        group_remove_pending(group, WEIR_LIST_ENTRY(node, struct pending_member, node));
+        classic_remove_pending(group, WEIR_LIST_ENTRY(node, struct pending_member, node));
     size_t cursor = 0;
     const struct weir_map_entry *entry;
     while ((entry = weir_map_next(&group->protocol_counts, &cursor)) != NULL) {
@@ -87,33 +84,36 @@ void group_free(struct group *group)
     weir_map_done(&group->by_id);
     weir_map_done(&group->by_instance);
     weir_map_done(&group->pending_by_id);
-    timer_done(group->machine, &group->join_timer);
-    timer_done(group->machine, &group->sync_timer);
-    text_drop(&group->id);
+    if (group->base.machine != NULL) {
+        timer_done(group->base.machine, &group->join_timer);
+        timer_done(group->base.machine, &group->sync_timer);
+    }
     text_drop(&group->protocol_type);
     text_drop(&group->protocol_name);
+    group_done(&group->base);
     weir_free(group);
 }
 
-struct member *group_member(const struct group *group, struct weir_slice id)
+struct classic_member *classic_find_member(const struct classic_group *group, struct weir_slice id)
 {
     return weir_map_get(&group->by_id, id);
 }
 
-struct member *group_static_member(const struct group *group, struct weir_slice instance_id)
+struct classic_member *classic_find_static(const struct classic_group *group,
+                                           struct weir_slice instance_id)
 {
     return weir_map_get(&group->by_instance, instance_id);
 }
 
-struct pending_member *group_pending(const struct group *group, struct weir_slice id)
+struct pending_member *classic_find_pending(const struct classic_group *group, struct weir_slice id)
 {
     return weir_map_get(&group->pending_by_id, id);
 }
 
 /* ---- M2 ---- */
 
-static void uncount_protocols(struct group *group, const struct weir_group_protocol *protocols,
-                              size_t count)
+static void uncount_protocols(struct classic_group *group,
+                              const struct weir_group_protocol *protocols, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct protocol_count *entry = weir_map_get(&group->protocol_counts, protocols[i].name);
@@ -126,7 +126,7 @@ static void uncount_protocols(struct group *group, const struct weir_group_proto
     }
 }
 
-static enum weir_status count_protocol(struct group *group, struct weir_slice name)
+static enum weir_status count_protocol(struct classic_group *group, struct weir_slice name)
 {
     struct protocol_count *entry = weir_map_get(&group->protocol_counts, name);
     if (entry != NULL) {
@@ -148,7 +148,7 @@ static enum weir_status count_protocol(struct group *group, struct weir_slice na
     return WEIR_OK;
 }
 
-static enum weir_status count_protocols(struct group *group,
+static enum weir_status count_protocols(struct classic_group *group,
                                         const struct weir_group_protocol *protocols, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -161,7 +161,7 @@ static enum weir_status count_protocols(struct group *group,
     return WEIR_OK;
 }
 
-static size_t protocol_members(const struct group *group, struct weir_slice name)
+static size_t protocol_members(const struct classic_group *group, struct weir_slice name)
 {
     const struct protocol_count *entry = weir_map_get(&group->protocol_counts, name);
     return entry == NULL ? 0 : entry->members;
@@ -169,8 +169,8 @@ static size_t protocol_members(const struct group *group, struct weir_slice name
 
 /* ---- Coming and going ---- */
 
-enum weir_status group_add_member(struct group *group, struct member *member,
-                                  struct weir_slice protocol_type)
+enum weir_status classic_add_member(struct classic_group *group, struct classic_member *member,
+                                    struct weir_slice protocol_type)
 {
     enum weir_status status = WEIR_OK;
     if (group->member_count == 0)
@@ -180,7 +180,7 @@ enum weir_status group_add_member(struct group *group, struct member *member,
     if (status != WEIR_OK)
         return status;
     status = weir_map_put(&group->by_id, member->id, member, NULL);
-    if (status == WEIR_OK && member_is_static(member)) {
+    if (status == WEIR_OK && classic_member_is_static(member)) {
         status = weir_map_put(&group->by_instance, member->instance_id, member, NULL);
         if (status != WEIR_OK)
             (void)weir_map_remove(&group->by_id, member->id); /* it is `member` */
@@ -196,32 +196,34 @@ enum weir_status group_add_member(struct group *group, struct member *member,
     return WEIR_OK;
 }
 
-static struct member *first_member(const struct group *group)
+static struct classic_member *first_member(const struct classic_group *group)
 {
     if (weir_list_is_empty(&group->members))
         return NULL;
-    return WEIR_LIST_ENTRY(group->members.next, struct member, node);
+    return WEIR_LIST_ENTRY(group->members.next, struct classic_member, node);
 }
 
-void group_remove_member(struct group *group, struct member *member, struct weir_step *step)
+void classic_remove_member(struct classic_group *group, struct classic_member *member,
+                           struct weir_step *step)
 {
     /* A client that still waits tries again with a new id. */
-    member_fail_join(member, WEIR_UNKNOWN_MEMBER_ID, WEIR_EMPTY_SLICE, step);
-    member_fail_sync(member, WEIR_UNKNOWN_MEMBER_ID, step);
+    classic_member_fail_join(member, WEIR_UNKNOWN_MEMBER_ID, WEIR_EMPTY_SLICE, step);
+    classic_member_fail_sync(member, WEIR_UNKNOWN_MEMBER_ID, step);
     sync_received(member); /* M3 */
     uncount_protocols(group, member->protocols, member->protocol_count);
     (void)weir_map_remove(&group->by_id, member->id); /* it is `member` */
-    if (member_is_static(member) && group_static_member(group, member->instance_id) == member)
+    if (classic_member_is_static(member) &&
+        classic_find_static(group, member->instance_id) == member)
         (void)weir_map_remove(&group->by_instance, member->instance_id);
     weir_list_remove(&member->node);
     group->member_count--;
     if (group->leader == member)
         group->leader = first_member(group);
-    member_free(member);
+    classic_member_free(member);
 }
 
-enum weir_status group_add_pending(struct group *group, struct weir_slice id,
-                                   struct pending_member **out)
+enum weir_status classic_add_pending(struct classic_group *group, struct weir_slice id,
+                                     struct pending_member **out)
 {
     struct pending_member *pending = weir_calloc(1, sizeof(*pending));
     if (pending == NULL)
@@ -230,29 +232,29 @@ enum weir_status group_add_pending(struct group *group, struct weir_slice id,
     weir_list_push_back(&group->pending, &pending->node);
     enum weir_status status = text_dup(id, &pending->id);
     if (status == WEIR_OK)
-        status = timer_init(group->machine, &pending->timer, TIMER_PENDING);
+        status = timer_init(group->base.machine, &pending->timer, pending_expired);
     if (status == WEIR_OK)
         status = weir_map_put(&group->pending_by_id, pending->id, pending, NULL);
     if (status != WEIR_OK) {
-        group_remove_pending(group, pending);
+        classic_remove_pending(group, pending);
         return status;
     }
     *out = pending;
     return WEIR_OK;
 }
 
-void group_remove_pending(struct group *group, struct pending_member *pending)
+void classic_remove_pending(struct classic_group *group, struct pending_member *pending)
 {
     if (weir_map_get(&group->pending_by_id, pending->id) == pending)
         (void)weir_map_remove(&group->pending_by_id, pending->id); /* it is `pending` */
     weir_list_remove(&pending->node);
-    timer_done(group->machine, &pending->timer);
+    timer_done(group->base.machine, &pending->timer);
     text_drop(&pending->id);
     weir_free(pending);
 }
 
-enum weir_status group_replace_static(struct group *group, struct member *member,
-                                      struct weir_slice new_id, struct weir_step *step)
+enum weir_status classic_replace_static(struct classic_group *group, struct classic_member *member,
+                                        struct weir_slice new_id, struct weir_step *step)
 {
     struct weir_slice id;
     enum weir_status status = text_dup(new_id, &id);
@@ -263,17 +265,17 @@ enum weir_status group_replace_static(struct group *group, struct member *member
         text_drop(&id);
         return status;
     }
-    member_fail_join(member, WEIR_FENCED_INSTANCE_ID, member->id, step);
-    member_fail_sync(member, WEIR_FENCED_INSTANCE_ID, step);
+    classic_member_fail_join(member, WEIR_FENCED_INSTANCE_ID, member->id, step);
+    classic_member_fail_sync(member, WEIR_FENCED_INSTANCE_ID, step);
     (void)weir_map_remove(&group->by_id, member->id); /* it is `member` */
     text_drop(&member->id);
     member->id = id;
     return WEIR_OK;
 }
 
-enum weir_status group_update_member(struct member *member,
-                                     const struct weir_group_protocol *protocols, size_t count,
-                                     int32_t rebalance_timeout_ms, int32_t session_timeout_ms)
+enum weir_status classic_update_member(struct classic_member *member,
+                                       const struct weir_group_protocol *protocols, size_t count,
+                                       int32_t rebalance_timeout_ms, int32_t session_timeout_ms)
 {
     struct weir_group_protocol *copy;
     size_t copy_count;
@@ -296,8 +298,8 @@ enum weir_status group_update_member(struct member *member,
 
 /* ---- Agreeing ---- */
 
-bool group_supports(const struct group *group, struct weir_slice protocol_type,
-                    const struct weir_group_protocol *protocols, size_t count)
+bool classic_supports(const struct classic_group *group, struct weir_slice protocol_type,
+                      const struct weir_group_protocol *protocols, size_t count)
 {
     if (group->state == CLASSIC_EMPTY)
         return protocol_type.size > 0 && count > 0;
@@ -312,9 +314,9 @@ bool group_supports(const struct group *group, struct weir_slice protocol_type,
 }
 
 /* A member takes the first of its protocols that all know. */
-static void cast_vote(const struct member *member)
+static void cast_vote(const struct classic_member *member)
 {
-    const struct group *group = member->group;
+    const struct classic_group *group = member->group;
     for (size_t i = 0; i < member->protocol_count; i++) {
         struct protocol_count *entry =
             weir_map_get(&group->protocol_counts, member->protocols[i].name);
@@ -325,16 +327,16 @@ static void cast_vote(const struct member *member)
     }
 }
 
-struct weir_slice group_vote(const struct group *group)
+struct weir_slice classic_vote(const struct classic_group *group)
 {
     size_t cursor = 0;
     const struct weir_map_entry *entry;
     while ((entry = weir_map_next(&group->protocol_counts, &cursor)) != NULL)
         ((struct protocol_count *)entry->value)->votes = 0;
     WEIR_LIST_FOREACH(node, &group->members)
-        cast_vote(WEIR_LIST_ENTRY(node, struct member, node));
+        cast_vote(WEIR_LIST_ENTRY(node, struct classic_member, node));
     /* Only what the first member knows can be common to all; it also breaks ties. */
-    const struct member *first = first_member(group);
+    const struct classic_member *first = first_member(group);
     const struct protocol_count *best = NULL;
     for (size_t i = 0; first != NULL && i < first->protocol_count; i++) {
         const struct protocol_count *count =
@@ -345,43 +347,43 @@ struct weir_slice group_vote(const struct group *group)
     return best == NULL ? WEIR_NULL_SLICE : best->name;
 }
 
-int32_t group_rebalance_timeout_ms(const struct group *group)
+int32_t classic_rebalance_timeout_ms(const struct classic_group *group)
 {
     int32_t longest = 0;
     WEIR_LIST_FOREACH(node, &group->members) {
-        const struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
+        const struct classic_member *member = WEIR_LIST_ENTRY(node, struct classic_member, node);
         if (member->rebalance_timeout_ms > longest)
             longest = member->rebalance_timeout_ms;
     }
     return longest;
 }
 
-bool group_has_all_joined(const struct group *group)
+bool classic_has_all_joined(const struct classic_group *group)
 {
     return group->member_count == group->waiting_join_count && weir_list_is_empty(&group->pending);
 }
 
-bool group_is_consumer(const struct group *group)
+bool classic_is_consumer(const struct classic_group *group)
 {
     return weir_slice_is(group->protocol_type, CONSUMER_PROTOCOL_TYPE);
 }
 
-enum weir_status group_check_member(const struct group *group, struct weir_slice member_id,
-                                    struct weir_slice instance_id)
+enum weir_status classic_check_member(const struct classic_group *group,
+                                      struct weir_slice member_id, struct weir_slice instance_id)
 {
     if (!weir_slice_is_null(instance_id)) {
-        const struct member *owner = group_static_member(group, instance_id);
+        const struct classic_member *owner = classic_find_static(group, instance_id);
         if (owner == NULL)
             return WEIR_UNKNOWN_MEMBER_ID;
         if (!weir_slice_equal(owner->id, member_id))
             return WEIR_FENCED_INSTANCE_ID;
     }
-    return group_member(group, member_id) == NULL ? WEIR_UNKNOWN_MEMBER_ID : WEIR_OK;
+    return classic_find_member(group, member_id) == NULL ? WEIR_UNKNOWN_MEMBER_ID : WEIR_OK;
 }
 
 /* ---- Subscriptions ---- */
 
-static enum weir_status add_topic(struct group *group, struct weir_slice name)
+static enum weir_status add_topic(struct classic_group *group, struct weir_slice name)
 {
     if (weir_map_get(&group->subscribed, name) != NULL)
         return WEIR_OK;
@@ -400,7 +402,7 @@ static enum weir_status add_topic(struct group *group, struct weir_slice name)
 
 /* The metadata of a "consumer" member: int16 version, then a subscription; version 0's fields come
  * first in all versions.  Clients write it, so it may be anything. */
-static enum weir_status add_subscription(struct group *group, struct weir_slice metadata)
+static enum weir_status add_subscription(struct classic_group *group, struct weir_slice metadata)
 {
     struct weir_arena arena;
     weir_arena_init(&arena, 0);
@@ -417,16 +419,17 @@ static enum weir_status add_subscription(struct group *group, struct weir_slice 
     return status;
 }
 
-void group_compute_subscription(struct group *group)
+void classic_compute_subscription(struct classic_group *group)
 {
     forget_subscription(group);
-    if (!group_is_consumer(group))
+    if (!classic_is_consumer(group))
         return;
     if (group->member_count > 0 && weir_slice_is_null(group->protocol_name))
         return;
     WEIR_LIST_FOREACH(node, &group->members) {
-        const struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
-        if (add_subscription(group, member_metadata(member, group->protocol_name)) != WEIR_OK) {
+        const struct classic_member *member = WEIR_LIST_ENTRY(node, struct classic_member, node);
+        if (add_subscription(group, classic_member_metadata(member, group->protocol_name)) !=
+            WEIR_OK) {
             forget_subscription(group); /* not understood: every topic counts as subscribed */
             return;
         }
@@ -434,9 +437,9 @@ void group_compute_subscription(struct group *group)
     group->knows_subscription = true;
 }
 
-bool group_is_subscribed(const struct group *group, struct weir_slice topic)
+bool classic_is_subscribed(const struct classic_group *group, struct weir_slice topic)
 {
     if (group->knows_subscription)
         return weir_map_get(&group->subscribed, topic) != NULL;
-    return group_is_consumer(group);
+    return classic_is_consumer(group);
 }

@@ -3,11 +3,11 @@
 /*
  * Filling in answers, and where they wait.
  *
- * A1  an op is completed exactly once: it is either in a member (waiting_in set), or in a write, or in
- *     the step's completions, or its owner has it back.
+ * A1  an op is completed exactly once: it is either in a member (waiting_in set), or in a write, or
+ * in the step's completions, or its owner has it back.
  */
 
-#include "group_int.h"
+#include "classic_int.h"
 
 #include "weir/base/assert.h"
 
@@ -36,17 +36,16 @@ void join_set_error(struct weir_group_join *join, enum weir_status status,
         join->member_id = WEIR_EMPTY_SLICE;
 }
 
-static void set_members(struct weir_group_join *join, const struct group *group)
+static void set_members(struct weir_group_join *join, const struct classic_group *group)
 {
-    join->members =
-        weir_arena_calloc(&join->op.arena, group->member_count, sizeof(*join->members));
+    join->members = weir_arena_calloc(&join->op.arena, group->member_count, sizeof(*join->members));
     if (join->members == NULL) {
         join->op.status = WEIR_UNKNOWN_SERVER_ERROR;
         return;
     }
     WEIR_LIST_FOREACH(node, &group->members) {
-        const struct member *member = WEIR_LIST_ENTRY(node, struct member, node);
-        struct weir_slice metadata = member_metadata(member, group->protocol_name);
+        const struct classic_member *member = WEIR_LIST_ENTRY(node, struct classic_member, node);
+        struct weir_slice metadata = classic_member_metadata(member, group->protocol_name);
         join->members[join->member_count++] =
             (struct weir_group_join_member){.member_id = keep(&join->op, member->id),
                                             .instance_id = keep(&join->op, member->instance_id),
@@ -54,9 +53,9 @@ static void set_members(struct weir_group_join *join, const struct group *group)
     }
 }
 
-void join_set_generation(struct weir_group_join *join, const struct member *member)
+void join_set_generation(struct weir_group_join *join, const struct classic_member *member)
 {
-    const struct group *group = member->group;
+    const struct classic_group *group = member->group;
     join->op.status = WEIR_OK;
     join->generation = group->generation;
     join->protocol_type = keep(&join->op, group->protocol_type);
@@ -80,9 +79,9 @@ void sync_set_error(struct weir_group_sync *sync, enum weir_status status)
     sync->assignment = WEIR_EMPTY_SLICE;
 }
 
-void sync_set_assignment(struct weir_group_sync *sync, const struct member *member)
+void sync_set_assignment(struct weir_group_sync *sync, const struct classic_member *member)
 {
-    const struct group *group = member->group;
+    const struct classic_group *group = member->group;
     sync->op.status = WEIR_OK;
     sync->protocol_type = keep(&sync->op, group->protocol_type);
     sync->protocol_name = keep(&sync->op, group->protocol_name);
@@ -91,28 +90,7 @@ void sync_set_assignment(struct weir_group_sync *sync, const struct member *memb
         sync_set_error(sync, sync->op.status);
 }
 
-void op_complete(struct weir_group_op *op, enum weir_status status, struct weir_step *step)
-{
-    WEIR_ASSERT(op->waiting_in == NULL); /* A1 */
-    op->status = status;
-    weir_step_complete(step, &op->completion);
-}
-
-static void op_written(struct weir_write *write, void *machine, enum weir_write_outcome outcome,
-                       enum weir_status status, struct weir_step *step)
-{
-    (void)machine;
-    struct weir_group_op *op = WEIR_CONTAINER_OF(write, struct weir_group_op, write);
-    op_complete(op, outcome == WEIR_WRITE_COMMITTED ? op->status : status, step);
-}
-
-void op_wait_committed(struct weir_group_op *op, struct weir_step *step)
-{
-    op->write.result = op_written;
-    weir_step_write(step, &op->write);
-}
-
-struct weir_group_join *member_take_join(struct member *member)
+struct weir_group_join *classic_member_take_join(struct classic_member *member)
 {
     struct weir_group_join *join = member->join;
     if (join == NULL)
@@ -123,7 +101,7 @@ struct weir_group_join *member_take_join(struct member *member)
     return join;
 }
 
-struct weir_group_sync *member_take_sync(struct member *member)
+struct weir_group_sync *classic_member_take_sync(struct classic_member *member)
 {
     struct weir_group_sync *sync = member->sync;
     if (sync == NULL)
@@ -133,36 +111,39 @@ struct weir_group_sync *member_take_sync(struct member *member)
     return sync;
 }
 
-void member_fail_join(struct member *member, enum weir_status status, struct weir_slice member_id,
-                      struct weir_step *step)
+void classic_member_fail_join(struct classic_member *member, enum weir_status status,
+                              struct weir_slice member_id, struct weir_step *step)
 {
-    struct weir_group_join *join = member_take_join(member);
+    struct weir_group_join *join = classic_member_take_join(member);
     if (join == NULL)
         return;
     join_set_error(join, status, member_id);
     op_complete(&join->op, join->op.status, step);
 }
 
-void member_fail_sync(struct member *member, enum weir_status status, struct weir_step *step)
+void classic_member_fail_sync(struct classic_member *member, enum weir_status status,
+                              struct weir_step *step)
 {
-    struct weir_group_sync *sync = member_take_sync(member);
+    struct weir_group_sync *sync = classic_member_take_sync(member);
     if (sync == NULL)
         return;
     sync_set_error(sync, status);
     op_complete(&sync->op, status, step);
 }
 
-void member_park_join(struct member *member, struct weir_group_join *join, struct weir_step *step)
+void classic_member_park_join(struct classic_member *member, struct weir_group_join *join,
+                              struct weir_step *step)
 {
-    member_fail_join(member, WEIR_REBALANCE_IN_PROGRESS, member->id, step);
+    classic_member_fail_join(member, WEIR_REBALANCE_IN_PROGRESS, member->id, step);
     member->join = join;
     join->op.waiting_in = member;
     member->group->waiting_join_count++;
 }
 
-void member_park_sync(struct member *member, struct weir_group_sync *sync, struct weir_step *step)
+void classic_member_park_sync(struct classic_member *member, struct weir_group_sync *sync,
+                              struct weir_step *step)
 {
-    member_fail_sync(member, WEIR_REBALANCE_IN_PROGRESS, step);
+    classic_member_fail_sync(member, WEIR_REBALANCE_IN_PROGRESS, step);
     member->sync = sync;
     sync->op.waiting_in = member;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "group_int.h"
+#include "classic_int.h"
 
 #include "weir/base/assert.h"
 #include "weir/base/memory.h"
@@ -29,9 +29,9 @@ enum weir_status protocols_dup(const struct weir_group_protocol *from, size_t co
             continue;
         status = text_dup(from[i].name, &copy[kept].name);
         if (status == WEIR_OK)
-            status = text_dup(weir_slice_is_null(from[i].metadata) ? WEIR_EMPTY_SLICE
-                                                                   : from[i].metadata,
-                              &copy[kept].metadata);
+            status =
+                text_dup(weir_slice_is_null(from[i].metadata) ? WEIR_EMPTY_SLICE : from[i].metadata,
+                         &copy[kept].metadata);
         if (status == WEIR_OK)
             status = weir_map_put(&names, copy[kept].name, &copy[kept], NULL);
         kept++;
@@ -46,17 +46,18 @@ enum weir_status protocols_dup(const struct weir_group_protocol *from, size_t co
     return WEIR_OK;
 }
 
-enum weir_status member_new(struct group *group, const struct member_setup *setup,
-                            struct member **out)
+enum weir_status classic_member_new(struct classic_group *group,
+                                    const struct classic_member_setup *setup,
+                                    struct classic_member **out)
 {
-    struct member *member = weir_calloc(1, sizeof(*member));
+    struct classic_member *member = weir_calloc(1, sizeof(*member));
     if (member == NULL)
         return WEIR_NO_MEMORY;
     member->group = group;
     member->rebalance_timeout_ms = setup->rebalance_timeout_ms;
     member->session_timeout_ms = setup->session_timeout_ms;
     bool has_assignment = !weir_slice_is_null(setup->assignment);
-    enum weir_status status = timer_init(group->machine, &member->session, TIMER_SESSION);
+    enum weir_status status = timer_init(group->base.machine, &member->session, session_expired);
     if (status == WEIR_OK)
         status = text_dup(setup->id, &member->id);
     if (status == WEIR_OK)
@@ -66,25 +67,25 @@ enum weir_status member_new(struct group *group, const struct member_setup *setu
     if (status == WEIR_OK)
         status = text_dup(setup->client_host, &member->client_host);
     if (status == WEIR_OK)
-        status = text_dup(has_assignment ? setup->assignment : WEIR_EMPTY_SLICE,
-                          &member->assignment);
+        status =
+            text_dup(has_assignment ? setup->assignment : WEIR_EMPTY_SLICE, &member->assignment);
     if (status == WEIR_OK)
         status = protocols_dup(setup->protocols, setup->protocol_count, &member->protocols,
                                &member->protocol_count);
     if (status != WEIR_OK) {
-        member_free(member);
+        classic_member_free(member);
         return status;
     }
     *out = member;
     return WEIR_OK;
 }
 
-void member_free(struct member *member)
+void classic_member_free(struct classic_member *member)
 {
     if (member == NULL)
         return;
     WEIR_ASSERT(member->join == NULL && member->sync == NULL);
-    timer_done(member->group->machine, &member->session);
+    timer_done(member->group->base.machine, &member->session);
     text_drop(&member->id);
     text_drop(&member->instance_id);
     text_drop(&member->client_id);
@@ -94,12 +95,13 @@ void member_free(struct member *member)
     weir_free(member);
 }
 
-bool member_is_static(const struct member *member)
+bool classic_member_is_static(const struct classic_member *member)
 {
     return !weir_slice_is_null(member->instance_id);
 }
 
-struct weir_slice member_metadata(const struct member *member, struct weir_slice protocol)
+struct weir_slice classic_member_metadata(const struct classic_member *member,
+                                          struct weir_slice protocol)
 {
     for (size_t i = 0; i < member->protocol_count; i++) {
         if (weir_slice_equal(member->protocols[i].name, protocol))
@@ -108,8 +110,8 @@ struct weir_slice member_metadata(const struct member *member, struct weir_slice
     return WEIR_EMPTY_SLICE;
 }
 
-bool member_has_protocols(const struct member *member, const struct weir_group_protocol *protocols,
-                          size_t count)
+bool classic_member_has_protocols(const struct classic_member *member,
+                                  const struct weir_group_protocol *protocols, size_t count)
 {
     if (member->protocol_count != count)
         return false;

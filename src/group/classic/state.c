@@ -2,7 +2,7 @@
 
 /* The states of a classic group; the diagram and what may be trusted in each are in group_int.h. */
 
-#include "group_int.h"
+#include "classic_int.h"
 
 #include "weir/base/assert.h"
 
@@ -37,7 +37,7 @@ bool classic_may_move(enum classic_state from, enum classic_state to)
     return is_legal[from][to];
 }
 
-void group_set_state(struct group *group, enum classic_state state, int64_t wall_ms)
+void classic_set_state(struct classic_group *group, enum classic_state state, int64_t wall_ms)
 {
     WEIR_ASSERT(classic_may_move(group->state, state));
     group->previous_state = group->state;

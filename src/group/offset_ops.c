@@ -50,6 +50,7 @@ void offset_commit(struct group_machine *machine,
     struct group_committer committer = {.member_id = request->member_id,
                                         .instance_id = request->instance_id,
                                         .generation = request->generation,
+                                        .is_transactional = request->is_transactional,
                                         .knows_stale_epoch = request->knows_group_id_not_found};
     enum weir_status status = prepare_commit(machine, request, &committer, step);
     if (status != WEIR_OK) {
@@ -57,6 +58,8 @@ void offset_commit(struct group_machine *machine,
         return;
     }
     int64_t expire_ms = NO_TIMESTAMP;
+    if (request->is_transactional)
+        weir_step_set_txn(step, &request->txn);
     if (request->retention_ms >= 0 &&
         __builtin_add_overflow(step->wall_ms, request->retention_ms, &expire_ms))
         expire_ms = INT64_MAX;

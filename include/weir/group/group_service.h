@@ -211,6 +211,11 @@ struct weir_group_offset_commit_request {
     struct weir_slice instance_id;       /* null: dynamic */
     int32_t generation;                  /* -1: no group management */
     int64_t retention_ms;                /* -1: the broker's (versions 2 to 4 may have one) */
+    /* TxnOffsetCommit: the offsets count when the transaction's marker is there.  The member need not
+     * have said so: a producer of an older client knows no member, and one that commits for a group
+     * in rebalance is not sent back. */
+    bool is_transactional;
+    struct weir_step_txn txn;
     bool knows_group_id_not_found;       /* version 9 and above: GROUP_ID_NOT_FOUND in place of
                                             ILLEGAL_GENERATION for a group that does not exist */
 };

@@ -74,7 +74,8 @@ static enum weir_status check_committer(const struct classic_group *group,
         return WEIR_OK;
     if (committer->generation < 0 && committer->member_id.size == 0 &&
         weir_slice_is_null(committer->instance_id))
-        return WEIR_UNKNOWN_MEMBER_ID; /* members are at work here */
+        return committer->is_transactional ? WEIR_OK /* the producer does not know its member */
+                                           : WEIR_UNKNOWN_MEMBER_ID; /* members are at work here */
     enum weir_status status =
         classic_check_member(group, committer->member_id, committer->instance_id);
     if (status != WEIR_OK)
@@ -93,7 +94,7 @@ static enum weir_status check_commit(struct group *base, const struct group_comm
     struct classic_group *group = classic_of(base);
     enum weir_status status = check_committer(group, committer);
     struct classic_member *member = classic_find_member(group, committer->member_id);
-    if (status == WEIR_OK && member != NULL &&
+    if (status == WEIR_OK && member != NULL && !committer->is_transactional &&
         (group->state == CLASSIC_STABLE || group->state == CLASSIC_PREPARING))
         session_restart(member, member->session_timeout_ms, step); /* it is alive */
     return status;

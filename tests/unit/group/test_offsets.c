@@ -241,3 +241,43 @@ Test(record_bytes, are_those_of_apache_kafka, .init = world_start, .fini = world
     assert_bytes(value, record.value.size,
                  "0004000000000000000fffffffff026d0000018bcfe56be800");
 }
+
+static enum weir_status commit_in_txn(uint64_t guard, int64_t offset)
+{
+    struct weir_offset_commit_item item = {
+        .topic = WEIR_SLICE("t"), .leader_epoch = -1, .offset = offset};
+    struct weir_group_offset_commit_request request = {
+        .group_id = WEIR_SLICE("g"),
+        .generation = -1,
+        .retention_ms = -1,
+        .is_transactional = true,
+        .txn = {.producer_id = 7, .producer_epoch = 1, .verification_guard = guard}};
+    struct weir_offset_commit commit = {
+        .op = {.done = count_done}, .items = &item, .item_count = 1};
+    weir_group_offset_commit(world.service, &request, &commit);
+    enum weir_status status = commit.op.status;
+    weir_group_op_free(&commit.op);
+    return status;
+}
+
+static void ignore_marker(struct weir_shard_marker *marker)
+{
+    (void)marker;
+}
+
+Test(offsets, of_a_transaction_count_when_its_marker_is_there)
+{
+    cr_assert_eq(commit_simple("g", "t", 0, 5), WEIR_OK);
+    world.base.guard = 3;
+    cr_assert_eq(commit_in_txn(2, 6), WEIR_INVALID_TXN_STATE, "not verified");
+    cr_assert_eq(commit_in_txn(3, 6), WEIR_OK);
+    cr_assert_eq(fetched("g", "t", 0), 5);
+    struct weir_shard *shard = weir_coordinator_find(
+        weir_group_service_coordinator(world.service), partition_of("g"));
+    struct weir_txn_marker marker = {.producer_id = 7, .producer_epoch = 1, .is_commit = true};
+    struct weir_shard_marker marking = {.done = ignore_marker};
+    cr_assert_eq(weir_shard_end_txn(shard, &marker, 0, &marking), WEIR_OK);
+    cr_assert_eq(marking.status, WEIR_OK);
+    weir_shard_unref(shard);
+    cr_assert_eq(fetched("g", "t", 0), 6);
+}

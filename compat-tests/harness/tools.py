@@ -22,6 +22,12 @@ CLASSES = {
     'kafka-producer-perf-test': 'org.apache.kafka.tools.ProducerPerformance',
     'kafka-consumer-perf-test': 'org.apache.kafka.tools.ConsumerPerformance',
     'kafka-verifiable-producer': 'org.apache.kafka.tools.VerifiableProducer',
+    'kafka-transactions': 'org.apache.kafka.tools.TransactionsCommand',
+    'kafka-features': 'org.apache.kafka.tools.FeatureCommand',
+    'kafka-share-groups': 'org.apache.kafka.tools.consumer.group.ShareGroupCommand',
+    'kafka-streams-groups': 'org.apache.kafka.tools.streams.StreamsGroupCommand',
+    'kafka-streams-application-reset': 'org.apache.kafka.tools.StreamsResetter',
+    'kafka-console-share-consumer': 'org.apache.kafka.tools.consumer.ConsoleShareConsumer',
     'kafka-dump-log': 'org.apache.kafka.tools.DumpLogSegments',
 }
 

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""librdkafka in C, as Debian ships it; also the idempotent producer behind a proxy that cuts its connections."""
+"""librdkafka in C, as Debian ships it; also the idempotent producer behind a proxy that cuts its connections, and the
+quick mode of librdkafka's own test suite (suite-of-librdkafka runs that one alone, and says more)."""
+import importlib.util
 import os
 
 from harness import clients, context
+from harness import cases
 from harness.cases import check, check_equal, wait_until
 from harness.proxy import Proxy
 from harness import wire
 
 CUTS = 100
+API_END_TXN, API_CONSUMER_GROUP_HEARTBEAT, API_SHARE_FETCH = 26, 68, 78
+# Which of the own tests cannot even begin without an API; any broker of 4.3.0 offers all of them.
+OWN_TESTS_NEED = {API_END_TXN: ('0129',), API_SHARE_FETCH: tuple('%04d' % number for number in range(170, 186))}
+JOBS = 5  # tests of the own suite at a time: they wait far more than they work
 
 
 def build(settings):
@@ -38,7 +45,45 @@ def cut_case(ctx, client):
             check_equal([row[3] for row in got], ['cut-%d' % n for n in range(sent)], 'values in order')
 
 
+def own_tests():
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'own_tests.py')
+    spec = importlib.util.spec_from_file_location('librdkafka_own_tests', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_own_tests(ctx):
+    """Each of librdkafka's tests is a case.  --full: both group protocols and Debian's version besides."""
+    own = own_tests()
+    needed = {test: api for api, tests in OWN_TESTS_NEED.items() for test in tests}
+    kinds = [(own.NEWEST, None)]
+    if ctx.settings.is_full:
+        kinds += [(own.NEWEST, 'consumer'), (own.DEBIAN, None)]
+    for version, protocol in kinds:
+        prefix = '-'.join(['own', version] + ([protocol] if protocol else []))
+        try:
+            suite = own.Suite(ctx.settings, version)
+        except Exception as error:
+            ctx.report.add(ctx.suite, prefix + '_is_built', 'SKIP' if isinstance(error, cases.Skip) else 'FAIL', 0.0, str(error))
+            continue
+        address = ctx.settings.address or ctx.new_broker(prefix, overrides=own.OVERRIDES).start().address
+        offered = wire.api_versions(address)
+        if protocol == 'consumer' and API_CONSUMER_GROUP_HEARTBEAT not in offered:
+            ctx.report.add(ctx.suite, prefix, 'SKIP', 0.0, 'the broker does not offer the consumer group protocol')
+            continue
+        chosen = []
+        for test in suite.chosen():
+            if needed.get(test.number, 0) in offered:
+                chosen.append(test)
+            else:
+                ctx.report.add(ctx.suite, prefix + '_' + test.name, 'SKIP', 0.0, 'the broker does not offer API %d' % needed[test.number])
+        own.Run(suite, address, os.path.join(ctx.dir, prefix + '-logs'), protocol=protocol, jobs=JOBS).run(
+            chosen, lambda result, prefix=prefix: ctx.report.add(ctx.suite, prefix + '_' + result.name, result.state, result.seconds, result.why))
+
+
 def run(ctx):
     client = clients.Client([build(ctx.settings)], ['none', 'gzip', 'snappy', 'lz4', 'zstd'])
     clients.run_all(ctx, client)
     cut_case(ctx, client)
+    run_own_tests(ctx)

@@ -138,7 +138,12 @@
     X(UNSUPPORTED_ENDPOINT_TYPE)                                                                   \
     X(TRANSACTION_ABORTABLE)                                                                       \
     X(INVALID_REGULAR_EXPRESSION)                                                                  \
-    X(TRANSACTIONAL_ID_NOT_FOUND)
+    X(TRANSACTIONAL_ID_NOT_FOUND)                                                                  \
+    X(INVALID_RECORD_STATE)                                                                        \
+    X(SHARE_SESSION_NOT_FOUND)                                                                     \
+    X(INVALID_SHARE_SESSION_EPOCH)                                                                 \
+    X(FENCED_STATE_EPOCH)                                                                          \
+    X(SHARE_SESSION_LIMIT_REACHED)
 
 enum weir_status {
 #define X(name) WEIR_##name,

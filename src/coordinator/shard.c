@@ -48,6 +48,11 @@ void weir_shard_unref(struct weir_shard *shard)
     weir_free(shard);
 }
 
+int32_t weir_shard_leader_epoch(const struct weir_shard *shard)
+{
+    return atomic_load(&shard->leader_epoch);
+}
+
 void shard_set_state(struct weir_shard *shard, enum shard_state state)
 {
     static const bool is_legal[4][4] = {

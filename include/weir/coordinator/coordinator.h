@@ -73,6 +73,9 @@ struct weir_shard *weir_coordinator_find(struct weir_coordinator *coordinator, i
 struct weir_shard *weir_shard_ref(struct weir_shard *shard);
 /* NULL is allowed. */
 void weir_shard_unref(struct weir_shard *shard);
+/* The newest epoch in which this broker was elected for the partition: the coordinator epoch of
+ * transaction markers. */
+int32_t weir_shard_leader_epoch(const struct weir_shard *shard);
 
 /* An event for a machine; lives on the caller's stack. */
 struct weir_shard_event {

@@ -108,7 +108,6 @@ struct weir_txn_op {
     struct weir_txn_service *service;
     struct weir_producer_id_waiter waiter;
     struct weir_completion completion;
-    struct weir_list node;
 };
 
 /* Frees the results.  After done; also on one that was never started. */

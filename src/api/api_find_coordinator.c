@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FindCoordinator (key 10).  Groups only: transactions and share groups have no coordinator here,
- * and their keys are refused with INVALID_REQUEST, which clients take as final.  The first look-up
- * creates __consumer_offsets and waits for it, so that the client need not ask again.
+ * FindCoordinator (key 10).  Groups and transactions: share groups have no coordinator here, and
+ * their keys are refused with INVALID_REQUEST, which clients take as final.  The first look-up
+ * creates the internal topic and waits for it, so that the client need not ask again.
  */
 #include "api_topics_int.h"
 
@@ -28,12 +28,20 @@ static struct found refused(enum weir_status status)
                           .address = {.id = -1, .host = WEIR_EMPTY_SLICE, .port = -1}};
 }
 
+/* The internal topic of the coordinators of that kind; null when there are none here. */
+static struct weir_slice topic_of(int8_t key_type)
+{
+    if (key_type == KEY_GROUP)
+        return WEIR_SLICE("__consumer_offsets");
+    return key_type == KEY_TRANSACTION ? WEIR_SLICE("__transaction_state") : WEIR_NULL_SLICE;
+}
+
 static struct found find(const struct weir_call *call, struct weir_slice key, int8_t key_type)
 {
-    if (key_type != KEY_GROUP)
+    const struct weir_slice name = topic_of(key_type);
+    if (weir_slice_is_null(name))
         return refused(WEIR_INVALID_REQUEST);
-    const struct weir_image_topic *topic =
-        weir_image_topic(call->image, WEIR_SLICE("__consumer_offsets"));
+    const struct weir_image_topic *topic = weir_image_topic(call->image, name);
     if (topic == NULL || topic->partition_count < 1)
         return refused(WEIR_COORDINATOR_NOT_AVAILABLE);
     const struct weir_image_partition *partition =
@@ -45,12 +53,10 @@ static struct found find(const struct weir_call *call, struct weir_slice key, in
     return found;
 }
 
-static struct weir_slice message_of(enum weir_status status, int8_t key_type)
+static struct weir_slice message_of(enum weir_status status)
 {
-    if (status != WEIR_INVALID_REQUEST)
-        return WEIR_SLICE("The coordinator is not available.");
-    return key_type == KEY_TRANSACTION ? WEIR_SLICE("This broker has no transaction coordinator.")
-                                       : WEIR_SLICE(MALFORMED);
+    return status != WEIR_INVALID_REQUEST ? WEIR_SLICE("The coordinator is not available.")
+                                          : WEIR_SLICE(MALFORMED);
 }
 
 static void respond_single(struct weir_call *call)
@@ -61,7 +67,7 @@ static void respond_single(struct weir_call *call)
     weir_find_coordinator_response_init(&response);
     response.error_code = weir_code(found.status);
     response.error_message =
-        found.status == WEIR_OK ? WEIR_SLICE("NONE") : message_of(found.status, request->key_type);
+        found.status == WEIR_OK ? WEIR_SLICE("NONE") : message_of(found.status);
     response.node_id = found.address.id;
     response.host = found.address.host;
     response.port = found.address.port;
@@ -89,7 +95,7 @@ static void respond_many(struct weir_call *call)
         out->error_code = weir_code(found.status);
         out->error_message = found.status == WEIR_OK || request->key_type == KEY_SHARE
                                  ? WEIR_EMPTY_SLICE
-                                 : message_of(found.status, request->key_type);
+                                 : message_of(found.status);
         out->node_id = found.address.id;
         out->host = found.address.host;
         out->port = found.address.port;
@@ -115,8 +121,8 @@ static void topic_created(struct weir_call *call, struct weir_auto_create *topic
 void weir_api_find_coordinator(struct weir_call *call)
 {
     const struct weir_find_coordinator_request *request = call->body;
-    struct weir_slice name = WEIR_SLICE("__consumer_offsets");
-    if (request->key_type != KEY_GROUP || weir_image_topic(call->image, name) != NULL) {
+    const struct weir_slice name = topic_of(request->key_type);
+    if (weir_slice_is_null(name) || weir_image_topic(call->image, name) != NULL) {
         respond(call);
         return;
     }

@@ -16,12 +16,10 @@
 
 struct weir_request;
 struct weir_fetch_sessions;
-struct weir_producer_ids;
 
 struct weir_api {
     struct weir_api_options options;
     struct weir_fetch_sessions *fetch_sessions;
-    struct weir_producer_ids *producer_ids;
     struct weir_dispatch *dispatch;
 };
 
@@ -144,6 +142,13 @@ WEIR_HANDLER(create_topics);
 WEIR_HANDLER(delete_topics);
 WEIR_HANDLER(delete_records);
 WEIR_HANDLER(init_producer_id);
+WEIR_HANDLER(add_partitions_to_txn);
+WEIR_HANDLER(add_offsets_to_txn);
+WEIR_HANDLER(end_txn);
+WEIR_HANDLER(write_txn_markers);
+WEIR_HANDLER(txn_offset_commit);
+WEIR_HANDLER(describe_transactions);
+WEIR_HANDLER(list_transactions);
 WEIR_HANDLER(offset_for_leader_epoch);
 WEIR_HANDLER(describe_configs);
 WEIR_HANDLER(alter_configs);

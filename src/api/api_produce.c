@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Produce (key 0).  Each partition's batch is checked and appended in the order of the request; the
+ * Produce (key 0).  Batches that open a transaction in their partition are verified with its
+ * coordinator first (KIP-890).  Each partition's batch is checked and appended in the order of the request; the
  * answer leaves at once for acks 0 and 1, for acks -1 when every batch is below its partition's
  * high watermark, and for any acks not before the syncs that flush.messages asks for.
  */
 #include "api_int.h"
 #include "topic_slots.h"
+#include "txn_verify.h"
 #include "wait_set.h"
 
 #include "weir/protocol/messages/produce_request.h"
@@ -31,7 +33,14 @@ struct pending_batch {
 struct deferred_batch {
     struct weir_partition *partition; /* a reference */
     struct weir_slice records;
+    uint64_t guard;
     response_partition *out;
+};
+
+/* What the verification said of a batch. */
+struct verified_batch {
+    uint64_t guard;
+    struct weir_txn_partition *asked; /* NULL: nobody had to be asked */
 };
 
 /* One partition after the other in the order of the request, as far as that goes on the loop; then
@@ -43,6 +52,9 @@ struct produce {
     struct weir_task task; /* the deferred ones */
     struct deferred_batch *deferred;
     size_t deferred_count;
+    struct verified_batch *verified; /* by the batch's place in the request; NULL: no transaction */
+    struct weir_txn_verify verify;
+    struct weir_topic_slots slots;
     struct weir_produce_response response;
     bool has_error;
     struct pending_batch *pending;
@@ -99,7 +111,7 @@ static enum weir_status check_transaction(const struct weir_produce_request *req
 
 static enum weir_status append(struct weir_call *call, struct produce *produce,
                                struct weir_partition *partition, struct weir_slice records,
-                               response_partition *out)
+                               uint64_t guard, response_partition *out)
 {
     const struct weir_produce_request *request = call->body;
     struct weir_batch batch;
@@ -116,7 +128,7 @@ static enum weir_status append(struct weir_call *call, struct produce *produce,
     struct weir_partition_appended appended;
     struct weir_produce_errors errors;
     const struct weir_produce_terms terms = {.acks = request->acks,
-                                             .verification_guard = WEIR_GUARD_NONE};
+                                             .verification_guard = guard};
     status = weir_partition_produce(partition, &batch, &terms, &appended, &errors);
     out->log_start_offset = appended.log_start_offset;
     if (status == WEIR_OK) {
@@ -154,20 +166,43 @@ static bool is_deferred(const struct produce *produce, const struct weir_partiti
 /* On the loop: appends, or leaves it to a task. */
 static enum weir_status append_or_defer(struct weir_call *call, struct produce *produce,
                                         struct weir_partition *partition, struct weir_slice records,
-                                        response_partition *out)
+                                        uint64_t guard, response_partition *out)
 {
     enum weir_status status = is_deferred(produce, partition)
                                   ? WEIR_WOULD_BLOCK
-                                  : append(call, produce, partition, records, out);
+                                  : append(call, produce, partition, records, guard, out);
     if (status != WEIR_WOULD_BLOCK)
         return status;
     produce->deferred[produce->deferred_count++] = (struct deferred_batch){
-        .partition = weir_partition_ref(partition), .records = records, .out = out};
+        .partition = weir_partition_ref(partition), .records = records, .guard = guard, .out = out};
     return WEIR_OK; /* so far */
+}
+
+/* The status of a batch whose verification failed, as producers know how to handle it. */
+static enum weir_status refuse_unverified(struct weir_call *call, const struct produce *produce,
+                                          enum weir_status status, response_partition *out)
+{
+    bool is_concurrent = status == WEIR_CONCURRENT_TRANSACTIONS;
+    if (status == WEIR_INVALID_TXN_STATE) {
+        out->error_message = WEIR_SLICE("Partition was not added to the transaction");
+        return status;
+    }
+    if (is_concurrent && produce->verify.mode == WEIR_VERIFY_ADD)
+        return status; /* so common at the end of a transaction that clients are told */
+    if (!is_concurrent && status != WEIR_COORDINATOR_LOAD_IN_PROGRESS &&
+        status != WEIR_COORDINATOR_NOT_AVAILABLE && status != WEIR_NOT_COORDINATOR)
+        return status;
+    /* Older clients retry this one, and without asking for metadata. */
+    out->error_message = weir_arena_printf(call->arena,
+                                           "Unable to verify the partition has been added to the "
+                                           "transaction. Underlying error: %s",
+                                           weir_error_name(weir_code(status)));
+    return WEIR_NOT_ENOUGH_REPLICAS;
 }
 
 static enum weir_status produce_partition(struct weir_call *call, struct produce *produce,
                                           const struct weir_image_topic *topic,
+                                          const struct verified_batch *verified,
                                           struct weir_slice records, response_partition *out)
 {
     const struct weir_produce_request *request = call->body;
@@ -178,23 +213,32 @@ static enum weir_status produce_partition(struct weir_call *call, struct produce
     if (partition == NULL)
         return WEIR_UNKNOWN_TOPIC_OR_PARTITION;
     enum weir_status status;
+    const uint64_t guard = verified == NULL ? WEIR_GUARD_NONE : verified->guard;
     if (request->acks < ACKS_ALL || request->acks > ACKS_LEADER)
         status = WEIR_INVALID_REQUIRED_ACKS;
     else if (!may_write(call, topic))
         status = WEIR_INVALID_TOPIC_EXCEPTION;
+    else if (verified != NULL && verified->asked != NULL && verified->asked->status != WEIR_OK)
+        status = refuse_unverified(call, produce, verified->asked->status, out);
     else
-        status = append_or_defer(call, produce, partition, records, out);
+        status = append_or_defer(call, produce, partition, records, guard, out);
     weir_partition_unref(partition);
     return status;
 }
 
+static const struct weir_image_topic *
+find_topic(const struct weir_call *call, const struct weir_produce_request_topic_produce_data *data)
+{
+    return call->version >= 13 ? weir_image_topic_by_id(call->image, data->topic_id)
+                               : weir_image_topic(call->image, data->name);
+}
+
+/* verified is of the topic's first batch, or NULL. */
 static void produce_topic(struct weir_call *call, struct produce *produce,
                           const struct weir_produce_request_topic_produce_data *data,
-                          response_topic *out)
+                          const struct verified_batch *verified, response_topic *out)
 {
-    const struct weir_image_topic *topic = call->version >= 13
-                                               ? weir_image_topic_by_id(call->image, data->topic_id)
-                                               : weir_image_topic(call->image, data->name);
+    const struct weir_image_topic *topic = find_topic(call, data);
     for (int32_t i = 0; i < data->partition_data.count; i++) {
         response_partition *result =
             &out->partition_responses.items[out->partition_responses.count++];
@@ -202,8 +246,9 @@ static void produce_topic(struct weir_call *call, struct produce *produce,
         result->index = data->partition_data.items[i].index;
         result->base_offset = -1;
         result->log_start_offset = -1;
-        enum weir_status status = produce_partition(
-            call, produce, topic, data->partition_data.items[i].records.bytes, result);
+        enum weir_status status =
+            produce_partition(call, produce, topic, verified == NULL ? NULL : &verified[i],
+                              data->partition_data.items[i].records.bytes, result);
         result->error_code = weir_code(status);
         produce->has_error = produce->has_error || status != WEIR_OK;
     }
@@ -370,7 +415,8 @@ static void append_deferred(struct weir_task *task)
             status = weir_partition_make_room(batch->partition, &why);
             if (status == WEIR_OK)
                 status =
-                    append(produce->call, produce, batch->partition, batch->records, batch->out);
+                    append(produce->call, produce, batch->partition, batch->records, batch->guard,
+                           batch->out);
             else if (status == WEIR_NO_SPACE)
                 batch->out->error_message = weir_arena_printf(produce->call->arena, "%s", why.text);
             else if (status == WEIR_CLOSED)
@@ -383,12 +429,13 @@ static void append_deferred(struct weir_task *task)
     weir_call_resume(produce->call, appended_all, produce);
 }
 
-static struct produce *new_produce(struct weir_call *call)
+static struct produce *new_produce(struct weir_call *call, size_t *out_batch_count)
 {
     const struct weir_produce_request *request = call->body;
     size_t batch_count = 0;
     for (int32_t t = 0; t < request->topic_data.count; t++)
         batch_count += (size_t)request->topic_data.items[t].partition_data.count;
+    *out_batch_count = batch_count;
     struct produce *produce = WEIR_CALL_ALLOC(call, struct produce, 1);
     if (produce == NULL)
         return NULL;
@@ -435,20 +482,157 @@ static bool make_topics(struct weir_call *call, struct produce *produce,
     return true;
 }
 
-void weir_api_produce(struct weir_call *call)
+static void append_all(struct weir_call *call, void *argument)
 {
     const struct weir_produce_request *request = call->body;
-    struct weir_topic_slots slots;
-    struct produce *produce = new_produce(call);
-    if (produce == NULL || !make_topics(call, produce, &slots)) {
-        weir_call_close(call);
-        return;
-    }
-    for (int32_t t = 0; t < request->topic_data.count; t++)
+    struct produce *produce = argument;
+    size_t first = 0;
+    for (int32_t t = 0; t < request->topic_data.count; t++) {
         produce_topic(call, produce, &request->topic_data.items[t],
-                      &produce->response.responses.items[slots.slot[t]]);
+                      produce->verified == NULL ? NULL : &produce->verified[first],
+                      &produce->response.responses.items[produce->slots.slot[t]]);
+        first += (size_t)request->topic_data.items[t].partition_data.count;
+    }
     if (produce->deferred_count > 0)
         weir_task_pool_submit(call->api->options.pool, &produce->task);
     else
         answer_or_wait(call, produce);
+}
+
+/* ---- Verification (KIP-890) ---- */
+
+static enum weir_verify_mode verify_mode(const struct weir_call *call)
+{
+    if (call->version > 11)
+        return WEIR_VERIFY_ADD; /* no field says so */
+    return call->version > 10 ? WEIR_VERIFY : WEIR_VERIFY_OLD_ERRORS;
+}
+
+/* Whether the partition is led here and the batch opens a transaction in it: then it gets a guard,
+ * and the coordinator is to be asked.  What is wrong otherwise is found when it is appended. */
+static void begin_verification(struct produce *produce, const struct weir_image_topic *topic,
+                               int32_t index, struct weir_slice records,
+                               struct verified_batch *out)
+{
+    struct weir_txn_verify *verify = &produce->verify;
+    struct weir_batch batch;
+    if (topic == NULL || weir_batch_parse(records, &batch, NULL) != WEIR_OK ||
+        !weir_batch_is_transactional(&batch) || !weir_batch_has_producer_id(&batch))
+        return;
+    struct weir_partition *partition =
+        weir_replicas_find(produce->call->api->options.replicas, topic->id, index);
+    if (partition == NULL)
+        return;
+    const struct weir_verification_request wanted = {
+        .producer_id = batch.producer_id,
+        .producer_epoch = batch.producer_epoch,
+        .base_sequence = batch.base_sequence,
+        .supports_epoch_bump = verify->mode == WEIR_VERIFY_ADD};
+    if (weir_partition_begin_verification(partition, &wanted, &out->guard) == WEIR_OK &&
+        out->guard != WEIR_GUARD_NONE) {
+        out->asked = &verify->partitions[verify->partition_count++];
+        *out->asked = (struct weir_txn_partition){.topic = topic->name, .partition = index};
+    }
+    weir_partition_unref(partition);
+}
+
+/* The producer of the request's transactional batches; false when there are several. */
+static bool find_producer(const struct weir_produce_request *request, struct weir_txn_verify *out)
+{
+    bool is_first = true;
+    for (int32_t t = 0; t < request->topic_data.count; t++) {
+        const struct weir_produce_request_topic_produce_data *data = &request->topic_data.items[t];
+        for (int32_t p = 0; p < data->partition_data.count; p++) {
+            struct weir_batch batch;
+            if (weir_batch_parse(data->partition_data.items[p].records.bytes, &batch, NULL) !=
+                    WEIR_OK ||
+                !weir_batch_is_transactional(&batch) || !weir_batch_has_producer_id(&batch))
+                continue;
+            if (!is_first && (out->producer_id != batch.producer_id ||
+                              out->producer_epoch != batch.producer_epoch))
+                return false;
+            out->producer_id = batch.producer_id;
+            out->producer_epoch = batch.producer_epoch;
+            is_first = false;
+        }
+    }
+    return true;
+}
+
+static void set_guards(struct weir_call *call, struct produce *produce, bool is_on)
+{
+    const struct weir_produce_request *request = call->body;
+    size_t place = 0;
+    for (int32_t t = 0; t < request->topic_data.count; t++) {
+        const struct weir_produce_request_topic_produce_data *data = &request->topic_data.items[t];
+        const struct weir_image_topic *topic = find_topic(call, data);
+        for (int32_t p = 0; p < data->partition_data.count; p++, place++) {
+            if (is_on)
+                begin_verification(produce, topic, data->partition_data.items[p].index,
+                                   data->partition_data.items[p].records.bytes,
+                                   &produce->verified[place]);
+            else
+                produce->verified[place].guard = WEIR_GUARD_OFF;
+        }
+    }
+}
+
+static void refuse_several_producers(struct weir_call *call, struct produce *produce)
+{
+    const struct weir_produce_request *request = call->body;
+    for (int32_t t = 0; t < request->topic_data.count; t++) {
+        const struct weir_produce_request_topic_produce_data *data = &request->topic_data.items[t];
+        response_topic *out = &produce->response.responses.items[produce->slots.slot[t]];
+        for (int32_t p = 0; p < data->partition_data.count; p++) {
+            response_partition *result =
+                &out->partition_responses.items[out->partition_responses.count++];
+            weir_produce_response_partition_produce_response_init(result);
+            result->index = data->partition_data.items[p].index;
+            result->base_offset = -1;
+            result->log_start_offset = -1;
+            result->error_code = WEIR_ERROR_INVALID_PRODUCER_ID_MAPPING;
+        }
+    }
+    produce->has_error = true;
+    answer(call, produce);
+}
+
+static void verify_and_append(struct weir_call *call, struct produce *produce, size_t batch_count)
+{
+    const struct weir_produce_request *request = call->body;
+    struct weir_txn_verify *verify = &produce->verify;
+    *verify = (struct weir_txn_verify){.call = call,
+                                       .transactional_id = request->transactional_id,
+                                       .mode = verify_mode(call),
+                                       .retries_concurrent = true,
+                                       .then = append_all,
+                                       .argument = produce};
+    if (!find_producer(request, verify)) {
+        refuse_several_producers(call, produce);
+        return;
+    }
+    produce->verified = WEIR_CALL_ALLOC(call, struct verified_batch, batch_count);
+    verify->partitions = WEIR_CALL_ALLOC(call, struct weir_txn_partition, batch_count);
+    if (produce->verified == NULL || verify->partitions == NULL) {
+        weir_call_close(call);
+        return;
+    }
+    set_guards(call, produce, weir_txn_verify_is_on(call));
+    if (verify->partition_count == 0)
+        append_all(call, produce);
+    else
+        weir_txn_verify_start(verify);
+}
+
+void weir_api_produce(struct weir_call *call)
+{
+    const struct weir_produce_request *request = call->body;
+    size_t batch_count;
+    struct produce *produce = new_produce(call, &batch_count);
+    if (produce == NULL || !make_topics(call, produce, &produce->slots))
+        weir_call_close(call);
+    else if (weir_slice_is_null(request->transactional_id))
+        append_all(call, produce);
+    else
+        verify_and_append(call, produce, batch_count);
 }

@@ -8,7 +8,6 @@
 #include "weir/protocol/api_keys.h"
 #include "weir/replication/fetch_sessions.h"
 #include "weir/server/request.h"
-#include "weir/txn/producer_ids.h"
 
 /* As in Apache Kafka: a session unused for two minutes gives way to a new one. */
 #define FETCH_SESSION_EVICTION_MS 120000
@@ -40,6 +39,11 @@ static const struct handler_row handlers[] = {
     {WEIR_API_DELETE_TOPICS, weir_api_delete_topics},
     {WEIR_API_DELETE_RECORDS, weir_api_delete_records},
     {WEIR_API_INIT_PRODUCER_ID, weir_api_init_producer_id},
+    {WEIR_API_ADD_PARTITIONS_TO_TXN, weir_api_add_partitions_to_txn},
+    {WEIR_API_ADD_OFFSETS_TO_TXN, weir_api_add_offsets_to_txn},
+    {WEIR_API_END_TXN, weir_api_end_txn},
+    {WEIR_API_WRITE_TXN_MARKERS, weir_api_write_txn_markers},
+    {WEIR_API_TXN_OFFSET_COMMIT, weir_api_txn_offset_commit},
     {WEIR_API_OFFSET_FOR_LEADER_EPOCH, weir_api_offset_for_leader_epoch},
     {WEIR_API_DESCRIBE_CONFIGS, weir_api_describe_configs},
     {WEIR_API_ALTER_CONFIGS, weir_api_alter_configs},
@@ -53,6 +57,8 @@ static const struct handler_row handlers[] = {
     {WEIR_API_OFFSET_DELETE, weir_api_offset_delete},
     {WEIR_API_DESCRIBE_CLUSTER, weir_api_describe_cluster},
     {WEIR_API_DESCRIBE_PRODUCERS, weir_api_describe_producers},
+    {WEIR_API_DESCRIBE_TRANSACTIONS, weir_api_describe_transactions},
+    {WEIR_API_LIST_TRANSACTIONS, weir_api_list_transactions},
     {WEIR_API_LIST_CONFIG_RESOURCES, weir_api_list_config_resources},
     {WEIR_API_DESCRIBE_TOPIC_PARTITIONS, weir_api_describe_topic_partitions},
 };
@@ -102,9 +108,6 @@ enum weir_status weir_api_new(const struct weir_api_options *options, struct wei
                                                    .eviction_ms = FETCH_SESSION_EVICTION_MS,
                                                    .partitions_max = FETCH_SESSION_PARTITIONS_MAX};
     enum weir_status status = weir_fetch_sessions_new(&sessions, &api->fetch_sessions);
-    if (status == WEIR_OK)
-        status = weir_producer_ids_of_controller(options->controller, options->node_id,
-                                                 &api->producer_ids);
     if (status == WEIR_OK) {
         api->dispatch = new_dispatch(api);
         status = api->dispatch == NULL ? WEIR_NO_MEMORY : WEIR_OK;
@@ -122,7 +125,6 @@ void weir_api_free(struct weir_api *api)
     if (api == NULL)
         return;
     weir_fetch_sessions_free(api->fetch_sessions);
-    weir_producer_ids_free(api->producer_ids);
     if (api->dispatch != NULL)
         weir_free(WEIR_CONTAINER_OF(api->dispatch, struct dispatch_table, dispatch));
     weir_free(api);

@@ -219,39 +219,6 @@ static enum weir_status load_logs(struct weir_broker *broker, struct weir_detail
     return status;
 }
 
-static struct weir_topic_port topic_port(const struct weir_broker *broker, const char *topic)
-{
-    return (struct weir_topic_port){.env = broker->env,
-                                    .publisher = broker->publisher,
-                                    .replicas = broker->replicas,
-                                    .topic = weir_slice_str(topic)};
-}
-
-static enum weir_status new_groups(struct weir_broker *broker)
-{
-    const struct weir_config *config = broker->config;
-    broker->offsets_port = topic_port(broker, "__consumer_offsets");
-    struct weir_group_service_options options = {.env = broker->env,
-                                                 .pool = broker->pool,
-                                                 .log = broker->log,
-                                                 .port = &weir_topic_port,
-                                                 .port_context = &broker->offsets_port,
-                                                 .config = weir_group_config_default(),
-                                                 .images = broker->publisher,
-                                                 .statics = &config->statics,
-                                                 .broker_id = config->node_id};
-    options.config.min_session_timeout_ms = config->group_session_timeout_ms_min;
-    options.config.max_session_timeout_ms = config->group_session_timeout_ms_max;
-    options.config.initial_rebalance_delay_ms = config->group_initial_rebalance_delay_ms;
-    options.config.max_size = config->group_size_max;
-    options.config.offset_metadata_max_bytes = config->offset_metadata_bytes_max;
-    options.config.offsets_retention_ms = config->offsets_retention_ms;
-    options.config.offsets_retention_check_ms = config->offsets_retention_check_interval_ms;
-    options.config.commit_timeout_ms = config->offsets_commit_timeout_ms;
-    options.config.load_buffer_bytes = (size_t)config->offsets_load_buffer_bytes;
-    return weir_group_service_new(&options, &broker->groups);
-}
-
 /* A sync holds its thread until the disk answers; one is kept for everything else. */
 static unsigned flushes_max(const struct weir_config *config)
 {
@@ -292,7 +259,7 @@ static enum weir_status build_state(struct weir_broker *broker, struct weir_deta
     if (status == WEIR_OK)
         status = weir_broker_start_moves(broker, detail);
     if (status == WEIR_OK)
-        status = new_groups(broker);
+        status = weir_broker_new_coordinators(broker);
     if (status == WEIR_OK)
         weir_broker_follow_start(broker);
     return status;
@@ -390,8 +357,7 @@ static enum weir_status stop(struct weir_broker *broker, struct weir_detail *det
     enum weir_status status = WEIR_OK;
     if (broker->server != NULL)
         weir_server_stop(broker->server, STOP_GRACE_MS);
-    if (broker->groups != NULL)
-        weir_group_service_stop(broker->groups);
+    weir_broker_stop_coordinators(broker);
     weir_broker_stop_dirs(broker);
     weir_cleaner_free(broker->cleaner);
     broker->cleaner = NULL;
@@ -453,7 +419,7 @@ void weir_broker_free(struct weir_broker *broker)
     weir_free(broker->api_listeners);
     weir_free(broker->server_listeners);
     weir_free(broker->server_ip_limits);
-    weir_group_service_free(broker->groups);
+    weir_broker_free_coordinators(broker);
     weir_log_mover_free(broker->mover);
     weir_replicas_free(broker->replicas);
     if (broker->publisher != NULL)

@@ -3,44 +3,31 @@
  * deleted. */
 #include "broker_int.h"
 
-#define OFFSETS_TOPIC "__consumer_offsets"
-
-static void set_shard_count(struct weir_broker *broker, const struct weir_image *image)
-{
-    const struct weir_image_topic *topic = weir_image_topic(image, WEIR_SLICE(OFFSETS_TOPIC));
-    weir_coordinator_set_partition_count(weir_group_service_coordinator(broker->groups),
-                                         topic == NULL ? 0 : topic->partition_count);
-}
-
 static void published(struct weir_image_listener *listener, const struct weir_image *before,
                       const struct weir_image *after, const struct weir_image_delta *delta)
 {
     struct weir_broker *broker = WEIR_CONTAINER_OF(listener, struct weir_broker, image_listener);
     if (!broker->follows_image)
         return;
-    set_shard_count(broker, after);
+    weir_broker_set_coordinators(broker, after);
     if (delta->changed_config_count > 0)
         weir_broker_set_move_rate(broker, after);
     weir_replicas_apply(broker->replicas, before, after, delta);
     weir_group_image_published(broker->groups, after, delta);
 }
 
-static bool is_offsets_partition(const struct weir_partition *partition)
-{
-    return weir_slice_is(weir_partition_topic(partition), OFFSETS_TOPIC);
-}
-
 static void became_leader(struct weir_leadership_listener *listener,
                           struct weir_partition *partition, int32_t leader_epoch)
 {
     struct weir_broker *broker = WEIR_CONTAINER_OF(listener, struct weir_broker, leadership);
-    if (!is_offsets_partition(partition))
+    struct weir_slice topic = weir_partition_topic(partition);
+    struct weir_coordinator *coordinator = weir_broker_coordinator_of(broker, topic);
+    if (coordinator == NULL)
         return;
     enum weir_status status =
-        weir_coordinator_elected(weir_group_service_coordinator(broker->groups),
-                                 weir_partition_index(partition), leader_epoch);
+        weir_coordinator_elected(coordinator, weir_partition_index(partition), leader_epoch);
     if (status != WEIR_OK)
-        WEIR_LOG_ERROR(broker->log, "group_shard_not_loaded",
+        WEIR_LOG_ERROR(broker->log, "coordinator_shard_not_loaded", WEIR_BYTES("topic", topic),
                        WEIR_I64("partition", weir_partition_index(partition)),
                        WEIR_STR("status", weir_status_name(status)));
 }
@@ -49,9 +36,10 @@ static void resigned(struct weir_leadership_listener *listener, struct weir_part
                      int32_t leader_epoch)
 {
     struct weir_broker *broker = WEIR_CONTAINER_OF(listener, struct weir_broker, leadership);
-    if (is_offsets_partition(partition))
-        weir_coordinator_resigned(weir_group_service_coordinator(broker->groups),
-                                  weir_partition_index(partition), leader_epoch);
+    struct weir_coordinator *coordinator =
+        weir_broker_coordinator_of(broker, weir_partition_topic(partition));
+    if (coordinator != NULL)
+        weir_coordinator_resigned(coordinator, weir_partition_index(partition), leader_epoch);
 }
 
 static void deleted(struct weir_leadership_listener *listener, const struct weir_image_topic *topic)
@@ -72,7 +60,7 @@ void weir_broker_follow_start(struct weir_broker *broker)
 {
     const struct weir_image *image = weir_image_ref_current(broker->publisher);
     weir_replicas_listen(broker->replicas, &broker->leadership);
-    set_shard_count(broker, image);
+    weir_broker_set_coordinators(broker, image);
     weir_broker_set_move_rate(broker, image);
     weir_replicas_apply_all(broker->replicas, image);
     broker->follows_image = true;

@@ -7,6 +7,7 @@
 #include "upkeep.h"
 
 #include "weir/api/api.h"
+#include "weir/api/txn_markers.h"
 #include "weir/broker/broker.h"
 #include "weir/broker/cli.h"
 #include "weir/group/group_service.h"
@@ -15,6 +16,7 @@
 #include "weir/server/server.h"
 #include "weir/storage/cleaner.h"
 #include "weir/storage/log_move.h"
+#include "weir/txn/txn_service.h"
 
 #include <stdatomic.h>
 
@@ -33,6 +35,10 @@ struct weir_broker {
     struct weir_replicas *replicas;
     struct weir_topic_port offsets_port;
     struct weir_group_service *groups;
+    struct weir_topic_port txn_port;
+    struct weir_marker_writer *markers;
+    struct weir_producer_ids *producer_ids;
+    struct weir_txn_service *txns;
     struct weir_api *api;
     struct weir_api_listener *api_listeners; /* by listener index */
     struct weir_server_listener *server_listeners;
@@ -57,6 +63,17 @@ struct weir_broker {
 void weir_broker_follow_init(struct weir_broker *broker);
 /* Applies the whole current image, then follows. */
 void weir_broker_follow_start(struct weir_broker *broker);
+
+/* broker_coordinators.c: groups, transactions, and their internal topics. */
+WEIR_MUST_CHECK enum weir_status weir_broker_new_coordinators(struct weir_broker *broker);
+/* After the server, before the pool. */
+void weir_broker_stop_coordinators(struct weir_broker *broker);
+void weir_broker_free_coordinators(struct weir_broker *broker);
+/* Tells them how many partitions their topics have, and the features they depend on. */
+void weir_broker_set_coordinators(struct weir_broker *broker, const struct weir_image *image);
+/* Whose internal topic this is; NULL: nobody's. */
+struct weir_coordinator *weir_broker_coordinator_of(const struct weir_broker *broker,
+                                                    struct weir_slice topic);
 
 /* broker_dirs.c: log directories at work. */
 void weir_broker_dirs_options(struct weir_broker *broker, struct weir_replicas_options *out);

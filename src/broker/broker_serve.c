@@ -55,6 +55,8 @@ static enum weir_status new_api(struct weir_broker *broker)
         .logs = broker->logs,
         .mover = broker->mover,
         .groups = broker->groups,
+        .txns = broker->txns,
+        .markers = broker->markers,
         .statics = &broker->config->statics,
         .cluster_id = broker->cluster_id,
         .node_id = broker->config->node_id,

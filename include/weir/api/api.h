@@ -23,6 +23,8 @@
 #include "weir/storage/log_move.h"
 
 struct weir_api;
+struct weir_marker_writer;
+struct weir_txn_service;
 
 /* A listener as clients see it. */
 struct weir_api_listener {
@@ -41,6 +43,8 @@ struct weir_api_options {
     struct weir_log_manager *logs;
     struct weir_log_mover *mover;
     struct weir_group_service *groups;
+    struct weir_txn_service *txns;
+    struct weir_marker_writer *markers;
     const struct weir_static_configs *statics;
     const char *cluster_id;
     int32_t node_id;

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The coordinators and their internal topics: which of them a partition belongs to is in one table.
+ */
+#include "broker_int.h"
+
+#define OFFSETS_TOPIC     "__consumer_offsets"
+#define TRANSACTION_TOPIC "__transaction_state"
+
+static struct weir_coordinator *of_groups(const struct weir_broker *broker)
+{
+    return weir_group_service_coordinator(broker->groups);
+}
+
+static struct weir_coordinator *of_txns(const struct weir_broker *broker)
+{
+    return weir_txn_service_coordinator(broker->txns);
+}
+
+static const struct coordinated_topic {
+    const char *name;
+    struct weir_coordinator *(*coordinator)(const struct weir_broker *broker);
+} coordinated_topics[] = {
+    {OFFSETS_TOPIC, of_groups},
+    {TRANSACTION_TOPIC, of_txns},
+};
+
+struct weir_coordinator *weir_broker_coordinator_of(const struct weir_broker *broker,
+                                                    struct weir_slice topic)
+{
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(coordinated_topics); i++) {
+        if (weir_slice_is(topic, coordinated_topics[i].name))
+            return coordinated_topics[i].coordinator(broker);
+    }
+    return NULL;
+}
+
+void weir_broker_set_coordinators(struct weir_broker *broker, const struct weir_image *image)
+{
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(coordinated_topics); i++) {
+        const struct weir_image_topic *topic =
+            weir_image_topic(image, weir_slice_str(coordinated_topics[i].name));
+        weir_coordinator_set_partition_count(coordinated_topics[i].coordinator(broker),
+                                             topic == NULL ? 0 : topic->partition_count);
+    }
+    weir_txn_service_set_transaction_version(
+        broker->txns, weir_image_feature_level(image, "transaction.version"));
+}
+
+static struct weir_topic_port topic_port(const struct weir_broker *broker, const char *topic)
+{
+    return (struct weir_topic_port){.env = broker->env,
+                                    .publisher = broker->publisher,
+                                    .replicas = broker->replicas,
+                                    .topic = weir_slice_str(topic)};
+}
+
+static enum weir_status new_groups(struct weir_broker *broker)
+{
+    const struct weir_config *config = broker->config;
+    broker->offsets_port = topic_port(broker, OFFSETS_TOPIC);
+    struct weir_group_service_options options = {.env = broker->env,
+                                                 .pool = broker->pool,
+                                                 .log = broker->log,
+                                                 .port = &weir_topic_port,
+                                                 .port_context = &broker->offsets_port,
+                                                 .config = weir_group_config_default(),
+                                                 .images = broker->publisher,
+                                                 .statics = &config->statics,
+                                                 .broker_id = config->node_id};
+    options.config.min_session_timeout_ms = config->group_session_timeout_ms_min;
+    options.config.max_session_timeout_ms = config->group_session_timeout_ms_max;
+    options.config.initial_rebalance_delay_ms = config->group_initial_rebalance_delay_ms;
+    options.config.max_size = config->group_size_max;
+    options.config.offset_metadata_max_bytes = config->offset_metadata_bytes_max;
+    options.config.offsets_retention_ms = config->offsets_retention_ms;
+    options.config.offsets_retention_check_ms = config->offsets_retention_check_interval_ms;
+    options.config.commit_timeout_ms = config->offsets_commit_timeout_ms;
+    options.config.load_buffer_bytes = (size_t)config->offsets_load_buffer_bytes;
+    return weir_group_service_new(&options, &broker->groups);
+}
+
+static enum weir_status new_txns(struct weir_broker *broker)
+{
+    const struct weir_config *config = broker->config;
+    struct weir_marker_writer_options markers = {.env = broker->env,
+                                                 .pool = broker->pool,
+                                                 .publisher = broker->publisher,
+                                                 .replicas = broker->replicas,
+                                                 .groups = broker->groups,
+                                                 .timeout_ms = config->request_timeout_ms};
+    broker->txn_port = topic_port(broker, TRANSACTION_TOPIC);
+    enum weir_status status = weir_marker_writer_new(&markers, &broker->markers);
+    if (status == WEIR_OK)
+        status = weir_producer_ids_of_controller(broker->controller, config->node_id,
+                                                 &broker->producer_ids);
+    if (status != WEIR_OK)
+        return status;
+    struct weir_txn_service_options options = {.env = broker->env,
+                                               .pool = broker->pool,
+                                               .log = broker->log,
+                                               .port = &weir_topic_port,
+                                               .port_context = &broker->txn_port,
+                                               .markers = &weir_marker_writer_port,
+                                               .markers_context = broker->markers,
+                                               .producer_ids = broker->producer_ids,
+                                               .config = weir_txn_config_default()};
+    options.config.transactional_id_expiration_ms = config->transactional_id_expiration_ms;
+    options.config.max_timeout_ms = config->transaction_timeout_ms_max;
+    options.config.abort_timed_out_interval_ms = config->transaction_abort_check_interval_ms;
+    options.config.remove_expired_interval_ms = config->transaction_expire_check_interval_ms;
+    options.config.append_timeout_ms = config->request_timeout_ms;
+    options.config.load_buffer_bytes = (size_t)config->transaction_load_buffer_bytes;
+    return weir_txn_service_new(&options, &broker->txns);
+}
+
+enum weir_status weir_broker_new_coordinators(struct weir_broker *broker)
+{
+    enum weir_status status = new_groups(broker);
+    return status == WEIR_OK ? new_txns(broker) : status;
+}
+
+void weir_broker_stop_coordinators(struct weir_broker *broker)
+{
+    if (broker->txns != NULL)
+        weir_txn_service_stop(broker->txns);
+    if (broker->groups != NULL)
+        weir_group_service_stop(broker->groups); /* and with it the markers that wait in a shard */
+    weir_marker_writer_stop(broker->markers);
+}
+
+void weir_broker_free_coordinators(struct weir_broker *broker)
+{
+    weir_txn_service_free(broker->txns);
+    weir_producer_ids_free(broker->producer_ids);
+    weir_marker_writer_free(broker->markers);
+    weir_group_service_free(broker->groups);
+}

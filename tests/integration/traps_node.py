@@ -14,6 +14,7 @@ from harness import Broker, run, string, wait_until
 from disk import (LOG, SNAPPY, Fetched, Files, build, clean_epoch, commit_offset, fetch_offset, init_producer_id, is_clean,
                   is_quiet, java_hash, list_offset, make, metadata_records, now_ms, produce,
                   properties, raw_snappy, refused, told, top)
+from txn_client import TRANSACTIONAL_ID_NOT_FOUND, TxnClient
 
 REGISTER_BROKER, CONFIG, PRODUCER_IDS = 0, 4, 15
 PARTITION_COUNT = 2     # of __consumer_offsets, as the harness sets it
@@ -124,6 +125,23 @@ def trap_08_an_offset_of_an_unknown_version_stops_its_partition_and_is_said(dire
         assert fetch_offset(client, groups[1], 't') == (0, 11)
         broker.stop(is_damaged=True)
     assert bad in logs[0].read(logs[0].bases()[-1], LOG)        # for the broker that knows the version
+
+
+def trap_08_a_transaction_of_an_unknown_version_is_passed_over_and_said(directory):
+    def connect(broker):
+        return TxnClient(broker.port)
+
+    with Broker(directory, 'transaction.state.log.num.partitions=1') as broker:
+        with connect(broker) as client:
+            producer = client.begin('x')
+        broker.stop()
+    log = Files(directory, '__transaction_state')
+    log.append(build([(struct.pack('>h', 0) + string('y'), struct.pack('>hq', 9, 77))], log.end(), producer=(-1, -1, -1)))
+    with Broker(directory, 'transaction.state.log.num.partitions=1') as broker, connect(broker) as client:
+        told(broker, 'transaction_records_unknown', 'partition=0')
+        assert client.describe('x')[:4] == (0, 'Empty', *producer)
+        assert client.describe('y')[0] == TRANSACTIONAL_ID_NOT_FOUND
+        broker.stop(is_damaged=True)
 
 
 def trap_23_records_without_topic_ids_or_with_odd_times_load(directory):
@@ -329,13 +347,12 @@ def trap_20_a_topic_in_remote_storage_is_refused(directory):
     _starts_as_after_a_clean_stop(directory, epoch)
 
 
-def trap_25_the_apis_between_brokers_that_are_not_there_are_not_advertised(directory):
+def trap_25_the_apis_between_brokers_are_those_of_4_3_0(directory):
     with Broker(directory) as broker, broker.connect() as client:
         versions = client.api_versions()
     # Served on a broker's listener, up to the version that 4.3.0 uses between brokers.
     assert versions[1][1] == 18 and versions[2][1] == 11 and versions[23][1] == 4
-    # To come with replication and transactions; then this test has to be looked at again.
-    assert not {27: 'WriteTxnMarkers', 24: 'AddPartitionsToTxn'}.keys() & versions.keys()
+    assert versions[27] == (1, 2) and versions[24] == (0, 5)    # WriteTxnMarkers, AddPartitionsToTxn
     # Spoken to controllers only.
     assert not {56: 'AlterPartition', 62: 'BrokerRegistration', 63: 'BrokerHeartbeat', 67: 'AllocateProducerIds',
                 73: 'AssignReplicasToDirs'}.keys() & versions.keys()

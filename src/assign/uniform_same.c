@@ -6,7 +6,8 @@
  *
  * Invariants:
  *  I1  the sizes of any two members differ by at most one: the quota is partitions / members, and
- *      the first partitions % members members may have one more.
+ *      partitions % members members have one more.  Those are the first that have as many already;
+ *      a member with fewer only where the members behind it are too few to take all extras.
  *  I2  a member keeps what it has up to its quota, in the order of topics and partitions.
  *  I3  what is left goes to the members below their quota, in their order: first the partitions
  *      that nobody had, then those taken away in I2.
@@ -74,8 +75,14 @@ enum weir_status assign_uniform_same(struct plan *plan)
         return WEIR_NO_MEMORY;
     size_t extra_count = total % spec->member_count;
     for (size_t i = 0; i < spec->member_count; i++) {
-        size_t quota = total / spec->member_count + (i < extra_count ? 1 : 0);
+        bool has_extra = extra_count > 0;
+        size_t quota = total / spec->member_count + (has_extra ? 1 : 0);
         wanted[i] = keep_owned(plan, (int32_t)i, quota, &revoked);
+        if (has_extra && wanted[i] > 0 && spec->member_count - i > extra_count) {
+            wanted[i]--;
+            has_extra = false;
+        }
+        extra_count -= has_extra ? 1 : 0;
     }
     add_unowned(plan, &unowned);
     size_t next = 0;

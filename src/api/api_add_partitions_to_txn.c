@@ -25,6 +25,9 @@ typedef struct weir_add_partitions_to_txn_response_add_partitions_to_txn_partiti
 struct one_txn {
     struct weir_txn_add add;
     struct adding *adding;
+    const asked_topic_t *topics; /* of the request */
+    int32_t topic_count;
+    bool exists;   /* every partition does */
     bool is_asked; /* the coordinator was */
 };
 
@@ -52,9 +55,12 @@ static int compare_partitions(const void *a, const void *b)
 
 /* Each partition once, by topic and partition.  False when memory is out. */
 static bool collect(struct weir_call *call, const asked_topic_t *topics, int32_t topic_count,
-                    struct weir_txn_add *out)
+                    struct one_txn *txn)
 {
+    struct weir_txn_add *out = &txn->add;
     size_t count = 0;
+    txn->topics = topics;
+    txn->topic_count = topic_count;
     for (int32_t t = 0; t < topic_count; t++)
         count += (size_t)topics[t].partitions.count;
     out->partitions = WEIR_CALL_ALLOC(call, struct weir_txn_partition, count);
@@ -100,10 +106,47 @@ static int16_t code_of(const struct weir_call *call, enum weir_status status)
     return weir_code(status);
 }
 
+static void fill_partition(const struct weir_call *call, int32_t index, enum weir_status status,
+                           partition_t *out)
+{
+    weir_add_partitions_to_txn_response_add_partitions_to_txn_partition_result_init(out);
+    out->partition_index = index;
+    out->partition_error_code = code_of(call, status);
+}
+
+/* What was to be added is answered as it was asked, all with the one status. */
+static bool mirror_topics(struct weir_call *call, const struct one_txn *txn, topic_t **out,
+                          int32_t *out_count)
+{
+    const enum weir_status status =
+        txn->add.partition_count == 0 ? WEIR_OK : txn->add.partitions[0].status;
+    topic_t *topics = WEIR_CALL_ALLOC(call, topic_t, txn->topic_count);
+    if (topics == NULL)
+        return false;
+    for (int32_t t = 0; t < txn->topic_count; t++) {
+        const asked_topic_t *asked = &txn->topics[t];
+        partition_t *partitions = WEIR_CALL_ALLOC(call, partition_t, asked->partitions.count);
+        if (partitions == NULL)
+            return false;
+        weir_add_partitions_to_txn_response_add_partitions_to_txn_topic_result_init(&topics[t]);
+        topics[t].name = asked->name;
+        topics[t].results_by_partition.items = partitions;
+        topics[t].results_by_partition.count = asked->partitions.count;
+        for (int32_t p = 0; p < asked->partitions.count; p++)
+            fill_partition(call, asked->partitions.items[p], status, &partitions[p]);
+    }
+    *out = topics;
+    *out_count = txn->topic_count;
+    return true;
+}
+
 /* False when memory is out. */
-static bool fill_topics(struct weir_call *call, const struct weir_txn_add *add, topic_t **out,
+static bool fill_topics(struct weir_call *call, const struct one_txn *txn, topic_t **out,
                         int32_t *out_count)
 {
+    const struct weir_txn_add *add = &txn->add;
+    if (txn->exists && !add->verify_only)
+        return mirror_topics(call, txn, out, out_count);
     const size_t count = add->partition_count;
     topic_t *topics = WEIR_CALL_ALLOC(call, topic_t, count);
     partition_t *partitions = WEIR_CALL_ALLOC(call, partition_t, count);
@@ -120,10 +163,7 @@ static bool fill_topics(struct weir_call *call, const struct weir_txn_add *add, 
             topic->results_by_partition.items = &partitions[i];
         }
         topics[*out_count - 1].results_by_partition.count++;
-        weir_add_partitions_to_txn_response_add_partitions_to_txn_partition_result_init(
-            &partitions[i]);
-        partitions[i].partition_index = partition->partition;
-        partitions[i].partition_error_code = code_of(call, partition->status);
+        fill_partition(call, partition->partition, partition->status, &partitions[i]);
     }
     return true;
 }
@@ -143,11 +183,11 @@ static void respond(struct weir_call *call, void *argument)
         if (has_memory && is_batched(call)) {
             weir_add_partitions_to_txn_response_add_partitions_to_txn_result_init(&results[t]);
             results[t].transactional_id = txn->add.transactional_id;
-            has_memory = fill_topics(call, &txn->add, &results[t].topic_results.items,
+            has_memory = fill_topics(call, txn, &results[t].topic_results.items,
                                      &results[t].topic_results.count);
         } else if (has_memory) {
             has_memory =
-                fill_topics(call, &txn->add, &response.results_by_topic_v3_and_below.items,
+                fill_topics(call, txn, &response.results_by_topic_v3_and_below.items,
                             &response.results_by_topic_v3_and_below.count);
         }
         if (txn->is_asked)
@@ -184,7 +224,7 @@ static bool fill_single(struct weir_call *call, struct one_txn *out)
     out->add.producer_id = request->v3_and_below_producer_id;
     out->add.producer_epoch = request->v3_and_below_producer_epoch;
     return collect(call, request->v3_and_below_topics.items, request->v3_and_below_topics.count,
-                   &out->add);
+                   out);
 }
 
 static bool fill_batched(struct weir_call *call, const asked_t *asked, struct one_txn *out)
@@ -194,7 +234,7 @@ static bool fill_batched(struct weir_call *call, const asked_t *asked, struct on
     out->add.producer_epoch = asked->producer_epoch;
     out->add.verify_only = asked->verify_only;
     out->add.client_transaction_version = call->version > 4 ? 2 : 0; /* KIP-890, no field says so */
-    return collect(call, asked->topics.items, asked->topics.count, &out->add);
+    return collect(call, asked->topics.items, asked->topics.count, out);
 }
 
 static struct adding *prepare(struct weir_call *call)
@@ -217,7 +257,8 @@ static struct adding *prepare(struct weir_call *call)
                               : fill_single(call, txn);
         if (!has_memory)
             return NULL;
-        txn->is_asked = do_all_exist(call, &txn->add) && txn->add.partition_count > 0;
+        txn->exists = do_all_exist(call, &txn->add);
+        txn->is_asked = txn->exists && txn->add.partition_count > 0;
     }
     return adding;
 }

@@ -7,12 +7,33 @@
 #include "weir/protocol/messages/list_transactions_response.h"
 #include "weir/txn/txn_service.h"
 
+#include <stdlib.h>
+
 typedef struct weir_list_transactions_response_transaction_state state_t;
 
 /* Listing never waits: done was called when weir_txn_list returned. */
 static void ignore_done(struct weir_txn_op *op)
 {
     (void)op;
+}
+
+static int compare_states(const void *a, const void *b)
+{
+    return weir_slice_compare(*(const struct weir_slice *)a, *(const struct weir_slice *)b);
+}
+
+/* Each once. */
+static void fill_unknown_states(const struct weir_txn_list *list,
+                                struct weir_list_transactions_response *out)
+{
+    struct weir_slice *states = list->unknown_states;
+    if (list->unknown_state_count > 0)
+        qsort(states, list->unknown_state_count, sizeof(states[0]), compare_states);
+    out->unknown_state_filters.items = states;
+    for (size_t i = 0; i < list->unknown_state_count; i++) {
+        if (i == 0 || !weir_slice_equal(states[i - 1], states[i]))
+            states[out->unknown_state_filters.count++] = states[i];
+    }
 }
 
 /* False when memory is out. */
@@ -22,8 +43,7 @@ static bool fill(struct weir_call *call, const struct weir_txn_list *list,
     out->error_code = weir_code(list->op.status);
     if (list->op.status != WEIR_OK)
         return true;
-    out->unknown_state_filters.items = list->unknown_states;
-    out->unknown_state_filters.count = (int32_t)list->unknown_state_count;
+    fill_unknown_states(list, out);
     out->transaction_states.items = WEIR_CALL_ALLOC(call, state_t, list->transaction_count);
     if (out->transaction_states.items == NULL)
         return false;

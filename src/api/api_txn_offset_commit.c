@@ -37,7 +37,7 @@ static bool has_partition(const struct weir_image_topic *topic, int32_t partitio
 
 /* ---- The request ---- */
 
-/* True when every partition exists: then the answer mirrors the request; otherwise topics that were
+/* True when every topic and partition exists: then the answer mirrors the request; otherwise topics that were
  * named twice become one. */
 static bool do_all_exist(const struct weir_call *call)
 {
@@ -45,6 +45,8 @@ static bool do_all_exist(const struct weir_call *call)
     for (int32_t t = 0; t < request->topics.count; t++) {
         const asked_topic_t *asked = &request->topics.items[t];
         const struct weir_image_topic *topic = weir_image_topic(call->image, asked->name);
+        if (topic == NULL)
+            return false;
         for (int32_t p = 0; p < asked->partitions.count; p++) {
             if (!has_partition(topic, asked->partitions.items[p].partition_index))
                 return false;
@@ -97,7 +99,8 @@ static enum weir_status fill_topics(struct committing *committing,
     const request_t *request = call->body;
     const size_t count = (size_t)request->topics.count;
     topic_t *topics = WEIR_CALL_ALLOC(call, topic_t, count);
-    if (topics == NULL)
+    bool *is_present = WEIR_CALL_ALLOC(call, bool, count);
+    if (topics == NULL || is_present == NULL)
         return WEIR_NO_MEMORY;
     for (size_t t = 0; t < count; t++) {
         const asked_topic_t *asked = &request->topics.items[t];
@@ -112,10 +115,13 @@ static enum weir_status fill_topics(struct committing *committing,
         }
         for (int32_t p = 0; p < asked->partitions.count; p++)
             add_partition(committing, known, &asked->partitions.items[p], out);
+        /* A topic that exists and is named without a partition is passed over. */
+        const size_t slot = slots->slot[t];
+        is_present[slot] = is_present[slot] || known == NULL || asked->partitions.count > 0;
     }
     committing->response.topics.items = topics;
     for (size_t t = 0; t < count; t++) {
-        if (slots->slot[t] == t && topics[t].partitions.count > 0)
+        if (is_present[t])
             topics[committing->response.topics.count++] = topics[t];
     }
     return WEIR_OK;

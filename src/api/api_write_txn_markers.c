@@ -2,8 +2,7 @@
 /*
  * WriteTxnMarkers (key 27): a transaction coordinator, or an operator who ends a hanging transaction
  * (KIP-664), has markers written.  Answered when every marker is below the high watermark of its
- * partition.  A partition that is named twice gets one marker; Apache Kafka never answers such a
- * request.
+ * partition.  A request that names a partition twice in one marker is refused as a whole.
  */
 #include "api_int.h"
 
@@ -31,6 +30,7 @@ struct writing {
     atomic_size_t left;
     struct one_marker *markers;
     size_t marker_count;
+    bool is_invalid;
 };
 
 /* One line of the answer. */
@@ -57,9 +57,16 @@ static bool is_same_place(const struct weir_txn_marker_item *a,
     return a->partition == b->partition && weir_slice_equal(a->topic, b->topic);
 }
 
-/* False when memory is out. */
+static bool exists(const struct weir_call *call, const struct weir_txn_marker_item *item)
+{
+    const struct weir_image_topic *topic = weir_image_topic(call->image, item->topic);
+    return topic != NULL && item->partition >= 0 && item->partition < topic->partition_count;
+}
+
+/* False when memory is out.  Each partition once; out_has_twins says whether one that exists was
+ * named twice. */
 static bool collect_items(struct weir_call *call, const asked_t *asked,
-                          struct weir_txn_markers *out)
+                          struct weir_txn_markers *out, bool *out_has_twins)
 {
     size_t count = 0;
     for (int32_t t = 0; t < asked->topics.count; t++)
@@ -79,6 +86,8 @@ static bool collect_items(struct weir_call *call, const asked_t *asked,
         if (out->item_count == 0 ||
             !is_same_place(&out->items[out->item_count - 1], &out->items[i]))
             out->items[out->item_count++] = out->items[i];
+        else
+            *out_has_twins = *out_has_twins || exists(call, &out->items[i]);
     }
     return true;
 }
@@ -180,6 +189,16 @@ static void respond(struct weir_call *call, void *argument)
     weir_call_respond(call, &response);
 }
 
+static void refuse(struct writing *writing)
+{
+    for (size_t m = 0; m < writing->marker_count; m++) {
+        struct weir_txn_markers *markers = &writing->markers[m].markers;
+        for (size_t i = 0; i < markers->item_count; i++)
+            markers->items[i].status = WEIR_INVALID_REQUEST;
+    }
+    respond(writing->call, writing);
+}
+
 static void release(struct writing *writing)
 {
     if (atomic_fetch_sub(&writing->left, 1) == 1)
@@ -214,7 +233,7 @@ static struct writing *prepare(struct weir_call *call)
                                                  .is_commit = asked->transaction_result,
                                                  .transaction_version = asked->transaction_version,
                                                  .coordinator_epoch = asked->coordinator_epoch};
-        if (!collect_items(call, asked, &one->markers))
+        if (!collect_items(call, asked, &one->markers, &writing->is_invalid))
             return NULL;
     }
     return writing;
@@ -225,6 +244,10 @@ void weir_api_write_txn_markers(struct weir_call *call)
     struct writing *writing = prepare(call);
     if (writing == NULL) {
         weir_call_close(call);
+        return;
+    }
+    if (writing->is_invalid) {
+        refuse(writing);
         return;
     }
     atomic_init(&writing->left, writing->marker_count + 1);

@@ -37,10 +37,11 @@ struct marker_item {
     struct marker_job *job;
     struct weir_txn_marker_item *item;
     struct weir_shard_marker shard; /* of __consumer_offsets */
-    /* the others, while they wait */
+    /* the others, while they wait for room or the high watermark */
+    struct weir_partition *partition; /* a reference */
+    struct weir_task room_task;
     struct weir_list node;
     struct weir_partition_waiter waiter;
-    struct weir_partition *partition; /* a reference */
     int64_t last_offset;
     int64_t deadline_ms;
 };
@@ -200,12 +201,9 @@ static void wake(struct weir_partition_waiter *waiter)
         weir_task_pool_submit(writer->options.pool, &writer->wake_task);
 }
 
-/* Takes the reference to the partition. */
-static void wait_for_watermark(struct marker_item *item, struct weir_partition *take_partition,
-                               int64_t last_offset)
+static void wait_for_watermark(struct marker_item *item, int64_t last_offset)
 {
     struct weir_marker_writer *writer = item->job->writer;
-    item->partition = take_partition;
     item->last_offset = last_offset;
     item->deadline_ms = weir_env_monotonic_ms(writer->options.env) + writer->options.timeout_ms;
     item->waiter.wake = wake;
@@ -241,27 +239,54 @@ static void write_to_group(struct marker_item *item)
     weir_shard_unref(shard);
 }
 
-static void write_to_partition(struct marker_item *item, struct weir_uuid topic_id)
+static void run_room(struct weir_task *task);
+
+/* item->partition is set; it is released when the item has ended. */
+static void append_item(struct marker_item *item)
 {
     struct marker_job *job = item->job;
-    struct weir_partition *partition =
-        weir_replicas_find(job->writer->options.replicas, topic_id, item->item->partition);
-    if (partition == NULL) {
-        end_item(item, WEIR_UNKNOWN_TOPIC_OR_PARTITION);
-        return;
-    }
     const struct weir_partition_marker marker = {.marker = job->marker,
                                                  .transaction_version =
                                                      job->markers->transaction_version,
-                                                 .leader_epoch = -1};
+                                                 .leader_epoch = -1,
+                                                 .can_wait = true};
     struct weir_partition_appended appended;
-    enum weir_status status = weir_partition_append_marker(partition, &marker, &appended, NULL);
-    if (status == WEIR_OK && appended.high_watermark <= appended.last_offset) {
-        wait_for_watermark(item, partition, appended.last_offset);
+    enum weir_status status =
+        weir_partition_append_marker(item->partition, &marker, &appended, NULL);
+    if (status == WEIR_WOULD_BLOCK) {
+        item->room_task.run = run_room;
+        weir_task_pool_submit(job->writer->options.pool, &item->room_task);
         return;
     }
-    weir_partition_unref(partition);
+    if (status == WEIR_OK && appended.high_watermark <= appended.last_offset) {
+        wait_for_watermark(item, appended.last_offset);
+        return;
+    }
+    weir_partition_unref(item->partition);
     end_item(item, status);
+}
+
+/* The log makes its next segment, then once more. */
+static void run_room(struct weir_task *task)
+{
+    struct marker_item *item = WEIR_CONTAINER_OF(task, struct marker_item, room_task);
+    enum weir_status status = weir_partition_make_room(item->partition, NULL);
+    if (status == WEIR_OK) {
+        append_item(item);
+        return;
+    }
+    weir_partition_unref(item->partition);
+    end_item(item, status);
+}
+
+static void write_to_partition(struct marker_item *item, struct weir_uuid topic_id)
+{
+    item->partition =
+        weir_replicas_find(item->job->writer->options.replicas, topic_id, item->item->partition);
+    if (item->partition == NULL)
+        end_item(item, WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    else
+        append_item(item);
 }
 
 static void write_item(struct marker_item *item, const struct weir_image *image)

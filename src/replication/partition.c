@@ -500,14 +500,16 @@ enum weir_status weir_partition_append_marker(struct weir_partition *partition,
                                                   .leader_epoch = partition->leader_epoch,
                                                   .transaction_version =
                                                       marker->transaction_version,
-                                                  .roll = WEIR_LOG_ROLL_LATER};
+                                                  .roll = marker->can_wait
+                                                              ? WEIR_LOG_ROLL_REFUSE
+                                                              : WEIR_LOG_ROLL_LATER};
         status = weir_partition_log_append_marker(partition->log, &marker->marker, &options,
                                                   &result, detail);
     }
     if (status == WEIR_OK)
         on_appended(partition, &result, out);
     weir_lock_release(&partition->lock);
-    return own_status(status);
+    return marker->can_wait ? status : own_status(status);
 }
 
 enum weir_status

@@ -173,8 +173,10 @@ def without_verification_a_transaction_may_hang_and_an_operator_can_end_it(direc
         producer = client.begin('x')
         assert client.produce_txn('x', producer, 0, 't', [b'hanging'])[0] == NONE
         assert client.read('t') == (0, 1, [])
-        assert client.write_markers(producer, False, 't', [0, 0, 5]) == {('t', 0): NONE, ('t', 5): UNKNOWN_TOPIC_OR_PARTITION}
-        assert client.read('t') == (2, 2, []), 'one marker, though the partition was named twice'
+        assert client.write_markers(producer, False, 't', [0, 0, 5]) == {('t', 0): INVALID_REQUEST, ('t', 5): INVALID_REQUEST}
+        assert client.read('t') == (0, 1, []), 'a partition that is named twice'
+        assert client.write_markers(producer, False, 't', [0, 5]) == {('t', 0): NONE, ('t', 5): UNKNOWN_TOPIC_OR_PARTITION}
+        assert client.read('t') == (2, 2, [])
         assert client.write_markers((producer[0], -1), False, 't')['t', 0] == INVALID_PRODUCER_EPOCH
         broker.stop()
 

@@ -124,6 +124,8 @@ struct weir_partition_marker {
     struct weir_txn_marker marker;
     int8_t transaction_version; /* 0, 1, 2 */
     int32_t leader_epoch;       /* -1: whichever it is */
+    bool can_wait;              /* WOULD_BLOCK when the log needs its next segment first, as with
+                                   weir_partition_produce; false: it goes into the full one */
 };
 
 /* Ends a producer's transaction here.  Read-committed consumers see that when the high watermark is

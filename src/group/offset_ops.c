@@ -269,7 +269,7 @@ static bool expire_group(struct group_machine *machine, const struct group *grou
         WEIR_STEP_INFO(step, "group_offset_expired", WEIR_BYTES("group", group->id),
                        WEIR_BYTES("topic", stored->topic), WEIR_I64("partition", stored->partition),
                        WEIR_I64("offset", stored->offset),
-                       WEIR_I64("committed_ms", stored->commit_ms));
+                       WEIR_I64("age_ms", step->wall_ms - stored->commit_ms));
         record_offset_tombstone(step, group->id, stored->topic, stored->partition);
     }
     return is_all;

@@ -160,6 +160,7 @@ WEIR_HANDLER(incremental_alter_configs);
 WEIR_HANDLER(alter_partition_reassignments);
 WEIR_HANDLER(list_partition_reassignments);
 WEIR_HANDLER(offset_delete);
+WEIR_HANDLER(update_features);
 WEIR_HANDLER(describe_cluster);
 WEIR_HANDLER(describe_producers);
 WEIR_HANDLER(list_config_resources);

@@ -55,6 +55,7 @@ static const struct handler_row handlers[] = {
     {WEIR_API_ALTER_PARTITION_REASSIGNMENTS, weir_api_alter_partition_reassignments},
     {WEIR_API_LIST_PARTITION_REASSIGNMENTS, weir_api_list_partition_reassignments},
     {WEIR_API_OFFSET_DELETE, weir_api_offset_delete},
+    {WEIR_API_UPDATE_FEATURES, weir_api_update_features},
     {WEIR_API_DESCRIBE_CLUSTER, weir_api_describe_cluster},
     {WEIR_API_DESCRIBE_PRODUCERS, weir_api_describe_producers},
     {WEIR_API_DESCRIBE_TRANSACTIONS, weir_api_describe_transactions},

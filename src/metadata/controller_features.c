@@ -22,8 +22,8 @@ static const struct weir_supported_feature *find_supported(struct weir_slice nam
     return NULL;
 }
 
-static struct weir_slice why_not(struct weir_decision *decision,
-                                 const struct weir_feature_update *update)
+static struct weir_slice why_invalid(struct weir_decision *decision,
+                                     const struct weir_feature_update *update)
 {
     struct weir_arena *arena = decision->arena;
     if (update->name.size == 0 && update->upgrade_type >= UPGRADE &&
@@ -57,12 +57,27 @@ static struct weir_slice why_not(struct weir_decision *decision,
     if (update->level > now && update->upgrade_type != UPGRADE)
         return weir_arena_printf(
             arena, "Can't upgrade the version of this feature with a downgrade type.");
-    if (strcmp(supported->name, WEIR_METADATA_VERSION_FEATURE) == 0 && update->level < now)
-        return weir_arena_printf(
-            arena, "Refusing to perform the requested downgrade because it might delete metadata "
-                   "information.");
     if (strcmp(supported->name, "kraft.version") == 0 && update->level != now)
         return weir_arena_printf(arena, "The voter set of this quorum cannot change its version.");
+    return WEIR_NULL_SLICE;
+}
+
+/* What is wrong with an update, as Apache Kafka puts it; null when nothing is. */
+static struct weir_slice why_not(struct weir_decision *decision,
+                                 const struct weir_feature_update *update)
+{
+    struct weir_slice why = why_invalid(decision, update);
+    if (!weir_slice_is_null(why))
+        return weir_arena_printf(decision->arena,
+                                 "Invalid update version %d for feature %.*s. %.*s", update->level,
+                                 WEIR_SLICE_ARGS(update->name), WEIR_SLICE_ARGS(why));
+    int16_t now = weir_image_feature_level(decision->image, WEIR_METADATA_VERSION_FEATURE);
+    if (weir_slice_is(update->name, WEIR_METADATA_VERSION_FEATURE) && update->level < now)
+        return weir_arena_printf(
+            decision->arena,
+            "Unsupported metadata.version downgrade from %d to %d. Refusing to perform the "
+            "requested downgrade because it might delete metadata information.",
+            now, update->level);
     return WEIR_NULL_SLICE;
 }
 
@@ -76,10 +91,8 @@ void weir_decide_update_features(struct weir_decision *decision)
             continue;
         decision->op->result = weir_result_of(
             decision, WEIR_INVALID_UPDATE_VERSION,
-            "The update failed for all features since the following feature had an error: Invalid "
-            "update version %d for "
-            "feature %.*s. %.*s",
-            op->updates[i].level, WEIR_SLICE_ARGS(op->updates[i].name), WEIR_SLICE_ARGS(why));
+            "The update failed for all features since the following feature had an error: %.*s",
+            WEIR_SLICE_ARGS(why));
         op->updates[i].result = decision->op->result;
         return;
     }

@@ -183,6 +183,7 @@ Test(controller_brokers, no_producer_id_is_given_twice_not_even_after_a_restart)
 
 /* ---- Features ---- */
 
+/* why: NULL, or behind "Invalid update version ... " if it does not begin with "Unsupported". */
 static void update(struct cluster *cluster, const char *name, int16_t level, int8_t type,
                    enum weir_status status, const char *why)
 {
@@ -192,10 +193,14 @@ static void update(struct cluster *cluster, const char *name, int16_t level, int
     op->update_features = (struct weir_update_features_op){.updates = &item, .update_count = 1};
     cr_assert_eq(cluster_run(cluster), status);
     char words[400];
+    char prefix[100] = "";
+    if (why != NULL && strncmp(why, "Unsupported", 11) != 0)
+        (void)snprintf(prefix, sizeof(prefix), "Invalid update version %d for feature %s. ", level,
+                       name);
     (void)snprintf(words, sizeof(words),
                    "The update failed for all features since the following feature had an error: "
-                   "Invalid update version %d for feature %s. %s",
-                   level, name, why == NULL ? "" : why);
+                   "%s%s",
+                   prefix, why == NULL ? "" : why);
     assert_result(op->result, status, why == NULL ? NULL : words);
 }
 
@@ -212,6 +217,9 @@ Test(controller_brokers, feature_updates_are_checked)
            "safe or unsafe downgrade.");
     update(&cluster, "metadata.version", 9, 9, refused,
            "The controller does not support the given upgrade type.");
+    update(&cluster, "metadata.version", 28, 2, refused,
+           "Unsupported metadata.version downgrade from 30 to 28. Refusing to perform the requested "
+           "downgrade because it might delete metadata information.");
     update(&cluster, "share.version", 0, 2, WEIR_OK, NULL);
     const struct weir_image *image = weir_image_ref_current(cluster.publisher);
     cr_assert_eq(weir_image_feature_level(image, "share.version"), 0);

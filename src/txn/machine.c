@@ -10,6 +10,8 @@
 
 static void change_settled(struct weir_write *write, void *context, enum weir_write_outcome outcome,
                            enum weir_status status, struct weir_step *step);
+static void load_settled(struct weir_write *write, void *context, enum weir_write_outcome outcome,
+                         enum weir_status status, struct weir_step *step);
 
 /* ---- Entries ---- */
 
@@ -185,6 +187,7 @@ static enum weir_status create(void *context, int32_t partition, void **out_mach
     machine->serial = atomic_fetch_add(&machine->context->next_serial, 1);
     machine->next_timeouts_ms = NO_DEADLINE;
     machine->next_expiries_ms = NO_DEADLINE;
+    machine->load_write.result = load_settled;
     weir_list_init(&machine->marker_queue);
     weir_list_init(&machine->due);
     *out_machine = machine;
@@ -255,6 +258,38 @@ static enum weir_status end_txn(void *machine, int64_t producer_id, bool is_comm
     return WEIR_OK;
 }
 
+/* T3.  Who ended them last may not have marked every partition. */
+static void resume_prepared(struct txn_machine *machine, struct weir_step *step)
+{
+    size_t cursor = 0;
+    const struct weir_map_entry *item;
+    while ((item = weir_map_next(&machine->entries, &cursor)) != NULL) {
+        struct txn_entry *entry = item->value;
+        bool is_on_its_way = entry->is_changing || entry->round != NULL ||
+                             weir_list_is_linked(&entry->turn) || entry->retry.key != NO_DEADLINE;
+        if (!txn_state_is_prepared(entry->current.state) || is_on_its_way)
+            continue;
+        WEIR_STEP_INFO(step, "transaction_resumed", WEIR_BYTES("transactional_id", entry->id),
+                       WEIR_I64("producer_id", entry->current.producer_id),
+                       WEIR_I64("producer_epoch", entry->current.epoch),
+                       WEIR_BYTES("state", txn_state_name(entry->current.state)));
+        entry->completed_ms = step->wall_ms;
+        entry_retry_at(entry, step->now_ms);
+    }
+}
+
+/* No marker goes out before the record that decided it is below the high watermark: another leader
+ * might not have it, and decide otherwise. */
+static void load_settled(struct weir_write *write, void *context, enum weir_write_outcome outcome,
+                         enum weir_status status, struct weir_step *step)
+{
+    struct txn_machine *machine = context;
+    if (outcome == WEIR_WRITE_COMMITTED)
+        resume_prepared(machine, step);
+    else if (status != WEIR_NOT_COORDINATOR)
+        weir_step_write(step, write); /* late: it is waited for all the same */
+}
+
 static void loaded(void *context, struct weir_step *step)
 {
     struct txn_machine *machine = context;
@@ -266,20 +301,7 @@ static void loaded(void *context, struct weir_step *step)
                        WEIR_I64("partition", machine->partition),
                        WEIR_I64("records", machine->unknown_records),
                        WEIR_STR("next", "passed over: a newer version wrote them"));
-    size_t cursor = 0;
-    const struct weir_map_entry *item;
-    while ((item = weir_map_next(&machine->entries, &cursor)) != NULL) {
-        struct txn_entry *entry = item->value;
-        if (!txn_state_is_prepared(entry->current.state))
-            continue;
-        /* T3.  Who ended it last may not have marked every partition. */
-        WEIR_STEP_INFO(step, "transaction_resumed", WEIR_BYTES("transactional_id", entry->id),
-                       WEIR_I64("producer_id", entry->current.producer_id),
-                       WEIR_I64("producer_epoch", entry->current.epoch),
-                       WEIR_BYTES("state", txn_state_name(entry->current.state)));
-        entry->completed_ms = step->wall_ms;
-        entry_retry_at(entry, step->now_ms);
-    }
+    weir_step_write(step, &machine->load_write);
 }
 
 /* Whoever waited for a change has been answered with its write. */

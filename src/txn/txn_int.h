@@ -201,6 +201,7 @@ struct txn_machine {
     int64_t next_timeouts_ms;
     int64_t next_expiries_ms;
     int64_t unknown_records; /* passed over while loading */
+    struct weir_write load_write; /* what was loaded is below the high watermark */
 };
 
 extern const struct weir_machine_ops txn_machine_ops;

@@ -390,18 +390,38 @@ static void round_done(struct weir_txn_markers *markers)
     atomic_fetch_sub(&context->outside, 1);
 }
 
+struct send_event {
+    struct weir_shard_event event;
+    const struct marker_round *round;
+    bool is_current;
+};
+
+static void apply_send(struct weir_shard_event *event, void *machine, struct weir_step *step)
+{
+    (void)step;
+    struct send_event *self = WEIR_CONTAINER_OF(event, struct send_event, event);
+    self->is_current = ((const struct txn_machine *)machine)->serial == self->round->serial;
+}
+
+/* The epoch is read before the machine is seen to be there still: markers of a machine that is being
+ * replaced have the old one, so that partitions which heard of the new machine refuse them. */
 void round_send(struct weir_completion *completion)
 {
     struct marker_round *round = WEIR_CONTAINER_OF(completion, struct marker_round, completion);
     struct txn_context *context = round->context;
+    struct send_event event = {.event = {apply_send}, .round = round};
     struct weir_shard *shard = weir_coordinator_find(context->coordinator, round->partition);
-    if (shard == NULL) { /* it went away: whoever leads the partition now sends its own */
+    if (shard != NULL) {
+        round->markers.coordinator_epoch = weir_shard_leader_epoch(shard);
+        if (weir_shard_run(shard, &event.event) != WEIR_OK)
+            event.is_current = false;
+        weir_shard_unref(shard);
+    }
+    if (!event.is_current) { /* whoever leads the partition now sends its own */
         weir_free(round);
         atomic_fetch_sub(&context->outside, 1);
         return;
     }
-    round->markers.coordinator_epoch = weir_shard_leader_epoch(shard);
-    weir_shard_unref(shard);
     round->markers.done = round_done;
     context->markers->write(context->markers_context, &round->markers);
 }

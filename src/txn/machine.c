@@ -265,9 +265,7 @@ static void resume_prepared(struct txn_machine *machine, struct weir_step *step)
     const struct weir_map_entry *item;
     while ((item = weir_map_next(&machine->entries, &cursor)) != NULL) {
         struct txn_entry *entry = item->value;
-        bool is_on_its_way = entry->is_changing || entry->round != NULL ||
-                             weir_list_is_linked(&entry->turn) || entry->retry.key != NO_DEADLINE;
-        if (!txn_state_is_prepared(entry->current.state) || is_on_its_way)
+        if (!txn_state_is_prepared(entry->current.state))
             continue;
         WEIR_STEP_INFO(step, "transaction_resumed", WEIR_BYTES("transactional_id", entry->id),
                        WEIR_I64("producer_id", entry->current.producer_id),
@@ -278,24 +276,27 @@ static void resume_prepared(struct txn_machine *machine, struct weir_step *step)
     }
 }
 
-/* No marker goes out before the record that decided it is below the high watermark: another leader
- * might not have it, and decide otherwise. */
 static void load_settled(struct weir_write *write, void *context, enum weir_write_outcome outcome,
                          enum weir_status status, struct weir_step *step)
 {
     struct txn_machine *machine = context;
-    if (outcome == WEIR_WRITE_COMMITTED)
-        resume_prepared(machine, step);
-    else if (status != WEIR_NOT_COORDINATOR)
-        weir_step_write(step, write); /* late: it is waited for all the same */
+    if (outcome != WEIR_WRITE_COMMITTED) {
+        if (status != WEIR_NOT_COORDINATOR)
+            weir_step_write(step, write); /* late: it is waited for all the same */
+        return;
+    }
+    const struct weir_txn_config *config = &machine->context->config;
+    machine->is_settled = true;
+    machine->next_timeouts_ms = step->now_ms + config->abort_timed_out_interval_ms;
+    machine->next_expiries_ms = step->now_ms + config->remove_expired_interval_ms;
+    resume_prepared(machine, step);
 }
 
+/* The log may hold records above the high watermark: another leader might not have them, and decide
+ * otherwise.  So nothing is answered or sent that follows from them until they are below it. */
 static void loaded(void *context, struct weir_step *step)
 {
     struct txn_machine *machine = context;
-    machine->next_timeouts_ms =
-        step->now_ms + machine->context->config.abort_timed_out_interval_ms;
-    machine->next_expiries_ms = step->now_ms + machine->context->config.remove_expired_interval_ms;
     if (machine->unknown_records > 0)
         WEIR_STEP_WARN(step, "transaction_records_unknown",
                        WEIR_I64("partition", machine->partition),

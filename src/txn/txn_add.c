@@ -59,8 +59,11 @@ static void add_partitions(struct txn_entry *entry, struct weir_txn_add *add,
 void txn_add(struct txn_machine *machine, struct weir_txn_add *add, struct weir_step *step)
 {
     struct txn_entry *entry = machine_entry(machine, add->transactional_id);
-    if (entry == NULL) {
-        answer_add(add, WEIR_INVALID_PRODUCER_ID_MAPPING, step);
+    if (!machine->is_settled || entry == NULL) {
+        answer_add(add,
+                   machine->is_settled ? WEIR_INVALID_PRODUCER_ID_MAPPING
+                                       : WEIR_COORDINATOR_LOAD_IN_PROGRESS,
+                   step);
         return;
     }
     if (add->verify_only) {

@@ -95,9 +95,13 @@ static bool end_v2(struct txn_entry *entry, struct weir_txn_end *end, int64_t fr
                    struct weir_step *step)
 {
     const struct txn_meta *current = &entry->current;
-    bool is_overflow = current->previous_producer_id == end->producer_id &&
+    /* Only an end of version 2 bumps: after one of version 1 an epoch one above is somebody else's,
+     * and a zombie must not take it over. */
+    bool was_bumped = current->client_version >= 2;
+    bool is_overflow = was_bumped && current->previous_producer_id == end->producer_id &&
                        end->producer_epoch == LAST_CLIENT_EPOCH && current->epoch == 0;
-    bool is_repeated = is_overflow || current->epoch == end->producer_epoch + 1;
+    bool is_repeated =
+        is_overflow || (was_bumped && current->epoch == end->producer_epoch + 1);
     enum weir_status status = WEIR_OK;
     if (entry_is_pending(entry))
         status = WEIR_CONCURRENT_TRANSACTIONS;
@@ -122,8 +126,11 @@ bool txn_end(struct txn_machine *machine, struct weir_txn_end *end, int64_t fres
              struct weir_step *step)
 {
     struct txn_entry *entry = machine_entry(machine, end->transactional_id);
-    if (entry == NULL) {
-        answer_end(end, WEIR_INVALID_PRODUCER_ID_MAPPING, NO_PRODUCER_ID, NO_PRODUCER_EPOCH, step);
+    if (!machine->is_settled || entry == NULL) {
+        answer_end(end,
+                   machine->is_settled ? WEIR_INVALID_PRODUCER_ID_MAPPING
+                                       : WEIR_COORDINATOR_LOAD_IN_PROGRESS,
+                   NO_PRODUCER_ID, NO_PRODUCER_EPOCH, step);
         return true;
     }
     if (end->client_transaction_version >= 2)

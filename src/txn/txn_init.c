@@ -92,6 +92,11 @@ static bool init_new(struct txn_machine *machine, struct weir_txn_init *init, in
 bool txn_init(struct txn_machine *machine, struct weir_txn_init *init, int64_t fresh_id,
               struct weir_step *step)
 {
+    if (!machine->is_settled) {
+        answer_init(init, WEIR_COORDINATOR_LOAD_IN_PROGRESS, NO_PRODUCER_ID, NO_PRODUCER_EPOCH,
+                    step);
+        return true;
+    }
     struct txn_entry *entry = machine_entry(machine, init->transactional_id);
     if (entry == NULL)
         return init_new(machine, init, fresh_id, step);

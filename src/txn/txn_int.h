@@ -201,7 +201,9 @@ struct txn_machine {
     int64_t next_timeouts_ms;
     int64_t next_expiries_ms;
     int64_t unknown_records; /* passed over while loading */
-    struct weir_write load_write; /* what was loaded is below the high watermark */
+    bool is_settled; /* what was loaded is below the high watermark; until then requests are told
+                        that the load is in progress, and no time is kept */
+    struct weir_write load_write;
 };
 
 extern const struct weir_machine_ops txn_machine_ops;

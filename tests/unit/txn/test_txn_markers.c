@@ -292,6 +292,32 @@ static void append_record(const uint8_t *key, size_t key_size, const uint8_t *va
     weir_buf_done(&buf);
 }
 
+Test(txn_load, nothing_is_answered_from_records_that_may_not_survive)
+{
+    cr_assert_eq(init(&producer), WEIR_OK);
+    world.base.commits_at_once = false;
+    struct weir_txn_partition item = {.topic = WEIR_SLICE("t")};
+    struct weir_txn_add op = {.op = {.done = count_done},
+                              .transactional_id = WEIR_SLICE("tid"),
+                              .producer_id = producer.producer_id,
+                              .partitions = &item,
+                              .partition_count = 1};
+    weir_txn_add(world.service, &op);
+    world_restart();
+    cr_assert_eq(op.op.status, WEIR_NOT_COORDINATOR);
+    weir_txn_op_free(&op.op);
+    cr_assert(is_state("tid", "Ongoing"), "it is in the log");
+    cr_assert_eq(add(&producer, "t", 0), WEIR_COORDINATOR_LOAD_IN_PROGRESS);
+    cr_assert_eq(verify(&producer, "t", 0), WEIR_COORDINATOR_LOAD_IN_PROGRESS);
+    struct producer same = producer;
+    cr_assert_eq(commit(&same), WEIR_COORDINATOR_LOAD_IN_PROGRESS);
+    cr_assert_eq(init(&same), WEIR_COORDINATOR_LOAD_IN_PROGRESS);
+    fake_world_advance(&world.base, 100000);
+    cr_assert(is_state("tid", "Ongoing"), "it is not aborted either");
+    fake_world_commit(&world.base, partition_of("tid"));
+    cr_assert_eq(verify(&producer, "t", 0), WEIR_OK);
+}
+
 Test(txn_load, a_value_of_a_newer_version_is_passed_over)
 {
     cr_assert_eq(init(&producer), WEIR_OK);

@@ -312,6 +312,17 @@ Test(txn_v1, a_broker_of_version_0_fences_by_a_bump_of_its_own)
     cr_assert_eq(commit(&zombie), WEIR_PRODUCER_FENCED);
 }
 
+Test(txn_v1, a_zombie_of_version_2_does_not_take_over_the_epoch_that_followed)
+{
+    cr_assert_eq(init(&producer), WEIR_OK);
+    struct producer zombie = producer;
+    cr_assert_eq(init(&old), WEIR_OK);
+    cr_assert_eq(old.epoch, zombie.epoch + 1);
+    cr_assert_eq(add(&old, "t", 0), WEIR_OK);
+    cr_assert_eq(commit(&old), WEIR_OK);
+    cr_assert_eq(commit(&zombie), WEIR_PRODUCER_FENCED);
+}
+
 /* ---- What is under way ---- */
 
 Test(txn, nothing_else_happens_while_a_change_waits_for_the_watermark)

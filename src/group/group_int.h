@@ -11,6 +11,7 @@
 #include "weir/base/list.h"
 #include "weir/base/map.h"
 #include "weir/coordinator/machine.h"
+#include "weir/group/consumer_group_service.h"
 #include "weir/group/group_service.h"
 #include "weir/metadata/config_resolve.h"
 #include "weir/protocol/record_types.h"
@@ -141,7 +142,7 @@ struct group_ops {
 };
 
 extern const struct group_ops classic_group_ops;  /* classic/group.c */
-extern const struct group_ops consumer_group_ops; /* kinds.c */
+extern const struct group_ops consumer_group_ops; /* consumer/group.c */
 extern const struct group_ops share_group_ops;    /* kinds.c */
 extern const struct group_ops streams_group_ops;  /* kinds.c */
 
@@ -162,6 +163,8 @@ enum weir_status group_check_delete(const struct group *group);
 void op_complete(struct weir_group_op *op, enum weir_status status, struct weir_step *step);
 /* The op is done when the step's records are committed, with the status it has by then. */
 void op_wait_committed(struct weir_group_op *op, struct weir_step *step);
+/* Takes the step's records back (nothing was appended yet), for an event that failed half-way. */
+void step_forget_records(struct weir_step *step);
 /* Formatted into the step's arena; cut at 255 bytes; empty when memory is out. */
 void group_reason(struct weir_step *step, struct weir_slice *out, const char *format, ...)
     WEIR_PRINTF(3, 4);
@@ -301,6 +304,9 @@ struct group_machine {
     struct offsets offsets;
     int64_t next_expiry_ms; /* monotonic */
     uint64_t incarnations;
+    int64_t now_ms;             /* of the event under way; timers that replay sets begin there */
+    int64_t new_topics_version; /* the image with the youngest topic */
+    struct weir_map rebalances; /* group id -> struct rebalance_log (rebalances.c) */
 };
 
 extern const struct weir_machine_ops group_machine_ops;
@@ -320,6 +326,22 @@ void machine_image_changed(struct group_machine *machine, const struct weir_imag
  */
 int64_t machine_group_config(const struct group_machine *machine, struct weir_slice group_id,
                              const char *key);
+/* The value of a broker key, in the same way; strings are borrowed from the image or the statics.
+ */
+int64_t machine_broker_config_i64(const struct group_machine *machine, const char *key);
+struct weir_slice machine_broker_config(const struct group_machine *machine, const char *key);
+
+/* ---- What happened (rebalances.c) ---- */
+
+/* A rebalance has begun: one log line, and an entry in the group's ring.  The reason is copied, cut
+ * at 160 bytes.  When memory is out the entry is not kept. */
+void group_rebalanced(struct group *group, int32_t epoch, size_t member_count,
+                      struct weir_slice reason, struct weir_step *step);
+void rebalances_list(const struct group_machine *machine, struct weir_slice group_id,
+                     struct weir_group_rebalances *out);
+/* Forgets those of groups that are gone. */
+void rebalances_sweep(struct group_machine *machine);
+void rebalances_done(struct group_machine *machine);
 
 /* ---- Replay (replay.c) ---- */
 
@@ -329,7 +351,14 @@ typedef enum weir_status group_replay(struct group_machine *machine,
                                       const struct weir_replayed *record, struct weir_reader *key,
                                       struct weir_reader *value);
 
-group_replay replay_classic_group; /* classic/replay.c */
+group_replay replay_classic_group;         /* classic/replay.c */
+group_replay replay_consumer_group;        /* consumer/replay.c: 3 */
+group_replay replay_consumer_partitions;   /* 4 */
+group_replay replay_consumer_member;       /* 5 */
+group_replay replay_consumer_target_epoch; /* 6 */
+group_replay replay_consumer_target;       /* 7 */
+group_replay replay_consumer_assignment;   /* 8 */
+group_replay replay_consumer_regex;        /* 16 */
 
 enum weir_status machine_replay(void *machine, const struct weir_replayed *record,
                                 struct weir_detail *detail);

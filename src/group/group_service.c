@@ -3,17 +3,12 @@
 /* The operations of group_service.h: each finds its shard and becomes one event there. */
 
 #include "classic/classic_int.h"
+#include "service_int.h"
 
 #include "weir/base/assert.h"
 #include "weir/base/memory.h"
 
 #include <stdlib.h>
-
-struct weir_group_service {
-    struct group_context context;
-    const struct weir_log *log;
-    struct weir_coordinator *coordinator;
-};
 
 struct weir_group_config weir_group_config_default(void)
 {
@@ -40,6 +35,8 @@ enum weir_status weir_group_service_new(const struct weir_group_service_options 
                                               .statics = options->statics,
                                               .broker_id = options->broker_id};
     service->log = options->log;
+    service->env = options->env;
+    service->pool = options->pool;
     struct weir_coordinator_options coordinator = {
         .env = options->env,
         .pool = options->pool,
@@ -91,7 +88,7 @@ static void run_done(struct weir_completion *completion)
     op->done(op);
 }
 
-static void op_init(struct weir_group_op *op)
+void service_op_init(struct weir_group_op *op)
 {
     weir_arena_init(&op->arena, 0);
     op->status = WEIR_OK;
@@ -100,10 +97,8 @@ static void op_init(struct weir_group_op *op)
     op->waiting_in = NULL;
 }
 
-/* Finds the shard for the op and runs the event; the op is complete with the status when there is
- * none, or when it may not be served now. */
-static enum weir_status run_event(struct weir_group_service *service, struct weir_slice group_id,
-                                  struct weir_group_op *op, struct weir_shard_event *event)
+enum weir_status service_run(struct weir_group_service *service, struct weir_slice group_id,
+                             struct weir_group_op *op, struct weir_shard_event *event)
 {
     int32_t partition = weir_coordinator_partition_of(service->coordinator, group_id);
     struct weir_shard *shard = weir_coordinator_find(service->coordinator, partition);
@@ -141,7 +136,7 @@ static void finish_join(struct weir_group_join *join, enum weir_status status,
 void weir_group_join(struct weir_group_service *service,
                      const struct weir_group_join_request *request, struct weir_group_join *join)
 {
-    op_init(&join->op);
+    service_op_init(&join->op);
     if (request->group_id.size == 0) {
         finish_join(join, WEIR_INVALID_GROUP_ID, request->member_id);
         return;
@@ -153,7 +148,7 @@ void weir_group_join(struct weir_group_service *service,
     }
     struct join_event event = {.event = {apply_join}, .request = request, .join = join};
     weir_coordinator_random(service->coordinator, event.random, sizeof(event.random));
-    enum weir_status status = run_event(service, request->group_id, &join->op, &event.event);
+    enum weir_status status = service_run(service, request->group_id, &join->op, &event.event);
     if (status != WEIR_OK)
         finish_join(join, status, WEIR_EMPTY_SLICE);
 }
@@ -175,11 +170,11 @@ static void apply_sync(struct weir_shard_event *event, void *machine, struct wei
 void weir_group_sync(struct weir_group_service *service,
                      const struct weir_group_sync_request *request, struct weir_group_sync *sync)
 {
-    op_init(&sync->op);
+    service_op_init(&sync->op);
     struct sync_event event = {.event = {apply_sync}, .request = request, .sync = sync};
-    enum weir_status status = request->group_id.size == 0
-                                  ? WEIR_INVALID_GROUP_ID
-                                  : run_event(service, request->group_id, &sync->op, &event.event);
+    enum weir_status status = request->group_id.size == 0 ? WEIR_INVALID_GROUP_ID
+                                                          : service_run(service, request->group_id,
+                                                                        &sync->op, &event.event);
     if (status == WEIR_OK)
         return;
     sync_set_error(sync, status);
@@ -231,7 +226,7 @@ enum weir_status weir_group_heartbeat(struct weir_group_service *service,
     if (request->group_id.size == 0)
         return WEIR_INVALID_GROUP_ID;
     struct heartbeat_event event = {.event = {apply_heartbeat}, .request = request};
-    enum weir_status status = run_event(service, request->group_id, NULL, &event.event);
+    enum weir_status status = service_run(service, request->group_id, NULL, &event.event);
     if (status == WEIR_COORDINATOR_LOAD_IN_PROGRESS)
         return WEIR_OK; /* nobody's session runs while the group is loading */
     return status == WEIR_OK ? event.status : status;
@@ -258,7 +253,7 @@ static void run_or_fail(struct weir_group_service *service, struct weir_slice gr
 {
     enum weir_status status = group_id.size == 0 && !is_empty_id_valid
                                   ? WEIR_INVALID_GROUP_ID
-                                  : run_event(service, group_id, op, event);
+                                  : service_run(service, group_id, op, event);
     if (status == WEIR_OK)
         return;
     op->status = status;
@@ -268,7 +263,7 @@ static void run_or_fail(struct weir_group_service *service, struct weir_slice gr
 void weir_group_leave(struct weir_group_service *service, struct weir_slice group_id,
                       struct weir_group_leave *leave)
 {
-    op_init(&leave->op);
+    service_op_init(&leave->op);
     struct leave_event event = {.event = {apply_leave}, .group_id = group_id, .leave = leave};
     run_or_fail(service, group_id, false, &leave->op, &event.event);
 }
@@ -291,7 +286,7 @@ void weir_group_offset_commit(struct weir_group_service *service,
                               const struct weir_group_offset_commit_request *request,
                               struct weir_offset_commit *commit)
 {
-    op_init(&commit->op);
+    service_op_init(&commit->op);
     struct commit_event event = {.event = {apply_commit}, .request = request, .commit = commit};
     run_or_fail(service, request->group_id, true, &commit->op, &event.event);
 }
@@ -311,7 +306,7 @@ static void apply_fetch(struct weir_shard_event *event, void *machine, struct we
 void weir_group_offset_fetch(struct weir_group_service *service, struct weir_slice group_id,
                              struct weir_offset_fetch *fetch)
 {
-    op_init(&fetch->op);
+    service_op_init(&fetch->op);
     struct fetch_event event = {.event = {apply_fetch}, .group_id = group_id, .fetch = fetch};
     run_or_fail(service, group_id, true, &fetch->op, &event.event);
 }
@@ -333,7 +328,7 @@ static void apply_offset_delete(struct weir_shard_event *event, void *machine,
 void weir_group_offset_delete(struct weir_group_service *service, struct weir_slice group_id,
                               struct weir_offset_delete *remove)
 {
-    op_init(&remove->op);
+    service_op_init(&remove->op);
     struct delete_event event = {
         .event = {apply_offset_delete}, .group_id = group_id, .remove = remove};
     run_or_fail(service, group_id, false, &remove->op, &event.event);
@@ -350,7 +345,7 @@ static void apply_delete(struct weir_shard_event *event, void *machine, struct w
 void weir_group_delete(struct weir_group_service *service, struct weir_slice group_id,
                        struct weir_group_op *op)
 {
-    op_init(op);
+    service_op_init(op);
     struct delete_event event = {.event = {apply_delete}, .group_id = group_id, .op = op};
     run_or_fail(service, group_id, true, op, &event.event);
 }
@@ -371,7 +366,7 @@ static void apply_describe(struct weir_shard_event *event, void *machine, struct
 void weir_group_describe(struct weir_group_service *service, struct weir_slice group_id,
                          struct weir_group_describe *describe)
 {
-    op_init(&describe->op);
+    service_op_init(&describe->op);
     describe->message = WEIR_NULL_SLICE;
     describe->state = WEIR_EMPTY_SLICE;
     describe->protocol_type = WEIR_EMPTY_SLICE;
@@ -380,7 +375,7 @@ void weir_group_describe(struct weir_group_service *service, struct weir_slice g
     describe->member_count = 0;
     struct describe_event event = {
         .event = {apply_describe}, .group_id = group_id, .describe = describe};
-    enum weir_status status = run_event(service, group_id, NULL, &event.event);
+    enum weir_status status = service_run(service, group_id, NULL, &event.event);
     if (status != WEIR_OK)
         describe->op.status = status;
     describe->op.done(&describe->op);
@@ -407,7 +402,7 @@ static int compare_listings(const void *a, const void *b)
 void weir_group_list(struct weir_group_service *service,
                      const struct weir_group_list_request *request, struct weir_group_list *list)
 {
-    op_init(&list->op);
+    service_op_init(&list->op);
     list->groups = NULL;
     list->group_count = 0;
     struct list_collector collector = {.request = request, .list = list};

@@ -145,13 +145,6 @@ static void no_tombstones(const struct group *group, struct weir_step *step)
         .retention_start = never_retained, .write_tombstones = no_tombstones                       \
     }
 
-static enum weir_status create_consumer(struct group_machine *machine, struct weir_slice id,
-                                        int64_t wall_ms, struct group **out)
-{
-    (void)wall_ms;
-    return create_remembered(&consumer_group_ops, machine, id, out);
-}
-
 static enum weir_status create_share(struct group_machine *machine, struct weir_slice id,
                                      int64_t wall_ms, struct group **out)
 {
@@ -166,6 +159,5 @@ static enum weir_status create_streams(struct group_machine *machine, struct wei
     return create_remembered(&streams_group_ops, machine, id, out);
 }
 
-const struct group_ops consumer_group_ops = REMEMBERED(GROUP_CONSUMER, "consumer", create_consumer);
 const struct group_ops share_group_ops = REMEMBERED(GROUP_SHARE, "share", create_share);
 const struct group_ops streams_group_ops = REMEMBERED(GROUP_STREAMS, "streams", create_streams);

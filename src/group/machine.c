@@ -67,13 +67,30 @@ void machine_remove_group(struct group_machine *machine, struct group *group,
 
 /* ---- The metadata image ---- */
 
+static struct weir_config_resolver resolver_of(const struct group_machine *machine)
+{
+    return (struct weir_config_resolver){.image = machine->image,
+                                         .statics = machine->context->statics,
+                                         .broker_id = machine->context->broker_id};
+}
+
 int64_t machine_group_config(const struct group_machine *machine, struct weir_slice group_id,
                              const char *key)
 {
-    struct weir_config_resolver resolver = {.image = machine->image,
-                                            .statics = machine->context->statics,
-                                            .broker_id = machine->context->broker_id};
+    struct weir_config_resolver resolver = resolver_of(machine);
     return weir_config_group_i64(&resolver, group_id, key);
+}
+
+int64_t machine_broker_config_i64(const struct group_machine *machine, const char *key)
+{
+    struct weir_config_resolver resolver = resolver_of(machine);
+    return weir_config_broker_i64(&resolver, key);
+}
+
+struct weir_slice machine_broker_config(const struct group_machine *machine, const char *key)
+{
+    struct weir_config_resolver resolver = resolver_of(machine);
+    return weir_config_broker_str(&resolver, key);
 }
 
 void machine_image_changed(struct group_machine *machine, const struct weir_image *image,
@@ -84,6 +101,8 @@ void machine_image_changed(struct group_machine *machine, const struct weir_imag
         weir_image_unref(machine->image);
         machine->image = weir_image_ref(image);
     }
+    if (delta->created_topic_count > 0)
+        machine->new_topics_version = weir_image_last_offset(image);
     for (size_t i = 0; i < delta->deleted_topic_count; i++)
         offsets_topic_deleted(machine, delta->deleted_topics[i], step);
     size_t cursor = 0;
@@ -120,6 +139,7 @@ static void destroy(void *context)
         group->ops->free(group);
     }
     weir_map_done(&machine->groups);
+    rebalances_done(machine);
     offsets_done(&machine->offsets);
     weir_heap_done(&machine->timers);
     weir_image_unref(machine->image);
@@ -137,6 +157,8 @@ static void loaded(void *context, struct weir_step *step)
     machine->next_expiry_ms = step->now_ms + machine->config->offsets_retention_check_ms;
     /* Under the shard's lock: who publishes a later one finds the shard active. */
     machine->image = weir_image_ref_current(machine->context->images);
+    machine->new_topics_version = weir_image_last_offset(machine->image);
+    machine->now_ms = step->now_ms;
     size_t cursor = 0;
     const struct weir_map_entry *entry;
     while ((entry = weir_map_next(&machine->groups, &cursor)) != NULL) {
@@ -175,6 +197,7 @@ static int64_t next_deadline_ms(const void *context)
 static void tick(void *context, struct weir_step *step)
 {
     struct group_machine *machine = context;
+    machine->now_ms = step->now_ms;
     for (;;) {
         struct weir_heap_node *first = weir_heap_first(&machine->timers);
         if (first == NULL || first->key > step->now_ms)
@@ -185,8 +208,10 @@ static void tick(void *context, struct weir_step *step)
         if (step->record_count > 0 || step->status != WEIR_OK)
             return;
     }
-    if (machine->next_expiry_ms <= step->now_ms && offsets_expire(machine, step))
+    if (machine->next_expiry_ms <= step->now_ms && offsets_expire(machine, step)) {
         machine->next_expiry_ms = step->now_ms + machine->config->offsets_retention_check_ms;
+        rebalances_sweep(machine);
+    }
 }
 
 const struct weir_machine_ops group_machine_ops = {.create = create,

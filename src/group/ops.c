@@ -30,6 +30,14 @@ void op_wait_committed(struct weir_group_op *op, struct weir_step *step)
     weir_step_write(step, &op->write);
 }
 
+void step_forget_records(struct weir_step *step)
+{
+    step->first_record = NULL;
+    step->last_record = NULL;
+    step->record_count = 0;
+    step->status = WEIR_OK;
+}
+
 void group_reason(struct weir_step *step, struct weir_slice *out, const char *format, ...)
 {
     char text[256];

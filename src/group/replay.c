@@ -70,14 +70,6 @@ static enum weir_status replay_foreign(struct group_machine *machine, enum group
     return machine_add_group(machine, where.group_id, kind, NO_TIMESTAMP, &group);
 }
 
-static enum weir_status replay_consumer(struct group_machine *machine,
-                                        const struct weir_replayed *record, struct weir_reader *key,
-                                        struct weir_reader *value)
-{
-    (void)value;
-    return replay_foreign(machine, GROUP_CONSUMER, record, key);
-}
-
 static enum weir_status replay_share(struct group_machine *machine,
                                      const struct weir_replayed *record, struct weir_reader *key,
                                      struct weir_reader *value)
@@ -99,7 +91,13 @@ static group_replay *const readers[] = {
     [WEIR_GROUP_RECORD_LEGACY_OFFSET_COMMIT] = replay_offset,
     [WEIR_GROUP_RECORD_OFFSET_COMMIT] = replay_offset,
     [WEIR_GROUP_RECORD_GROUP_METADATA] = replay_classic_group,
-    [WEIR_GROUP_RECORD_CONSUMER_GROUP_METADATA] = replay_consumer,
+    [WEIR_GROUP_RECORD_CONSUMER_GROUP_METADATA] = replay_consumer_group,
+    [WEIR_GROUP_RECORD_CONSUMER_GROUP_PARTITION_METADATA] = replay_consumer_partitions,
+    [WEIR_GROUP_RECORD_CONSUMER_GROUP_MEMBER_METADATA] = replay_consumer_member,
+    [WEIR_GROUP_RECORD_CONSUMER_GROUP_TARGET_ASSIGNMENT_METADATA] = replay_consumer_target_epoch,
+    [WEIR_GROUP_RECORD_CONSUMER_GROUP_TARGET_ASSIGNMENT_MEMBER] = replay_consumer_target,
+    [WEIR_GROUP_RECORD_CONSUMER_GROUP_CURRENT_MEMBER_ASSIGNMENT] = replay_consumer_assignment,
+    [WEIR_GROUP_RECORD_CONSUMER_GROUP_REGULAR_EXPRESSION] = replay_consumer_regex,
     [WEIR_GROUP_RECORD_SHARE_GROUP_METADATA] = replay_share,
     [WEIR_GROUP_RECORD_STREAMS_GROUP_METADATA] = replay_streams,
 };

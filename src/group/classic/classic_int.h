@@ -131,6 +131,9 @@ struct classic_group *classic_group_of(const struct group_machine *machine, stru
 /* DescribeGroups, into a describe that says nothing yet. */
 enum weir_status classic_describe(const struct group *group, struct weir_group_describe *describe);
 
+/* It came with an offset, and no record but offsets is about it. */
+bool classic_is_simple(const struct classic_group *group);
+
 const char *classic_state_name(enum classic_state state);
 bool classic_may_move(enum classic_state from, enum classic_state to);
 void classic_set_state(struct classic_group *group, enum classic_state state, int64_t wall_ms);
@@ -244,5 +247,7 @@ bool classic_cancel(struct weir_group_op *op, struct weir_step *step);
  * (NULL: from the members). */
 void record_group(struct weir_step *step, const struct classic_group *group,
                   const struct weir_group_assignment *assignments, size_t assignment_count);
+/* The same of a group that is not in the machine: replay brings it there. */
+void record_whole_group(struct weir_step *step, const struct classic_group *group);
 /* Generation 0 without protocol: a group that has only just been heard of. */
 void record_empty_group(struct weir_step *step, const struct classic_group *group);

@@ -363,6 +363,12 @@ bool classic_has_all_joined(const struct classic_group *group)
     return group->member_count == group->waiting_join_count && weir_list_is_empty(&group->pending);
 }
 
+bool classic_is_simple(const struct classic_group *group)
+{
+    return group->state == CLASSIC_EMPTY && weir_list_is_empty(&group->pending) &&
+           weir_slice_is_null(group->protocol_type);
+}
+
 bool classic_is_consumer(const struct classic_group *group)
 {
     return weir_slice_is(group->protocol_type, CONSUMER_PROTOCOL_TYPE);

@@ -75,10 +75,7 @@ void prepare_rebalance(struct classic_group *group, struct weir_slice reason,
         reset_assignments(group, WEIR_REBALANCE_IN_PROGRESS, step);
     clear_pending_syncs(group);
     bool is_initial = group->state == CLASSIC_EMPTY;
-    WEIR_STEP_INFO(step, "group_rebalance", WEIR_BYTES("group", group->base.id),
-                   WEIR_STR("state", classic_state_name(group->state)),
-                   WEIR_I64("generation", group->generation),
-                   WEIR_I64("members", group->member_count), WEIR_BYTES("reason", reason));
+    group_rebalanced(&group->base, group->generation + 1, group->member_count, reason, step);
     classic_set_state(group, CLASSIC_PREPARING, step->wall_ms);
     if (is_initial) {
         /* The first members of a group rarely come alone: wait a little for the others. */

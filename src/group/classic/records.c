@@ -10,11 +10,11 @@
 #define GROUP_METADATA_VERSION 3
 
 static void write_group(struct weir_step *step, const struct classic_group *group,
-                        const struct weir_group_metadata_value *value)
+                        const struct weir_group_metadata_value *value, bool must_replay)
 {
     struct weir_group_metadata_key key = {.group = group->base.id};
     /* The group is changed already; replay would throw away who waits in it. */
-    step->must_replay = false;
+    step->must_replay = must_replay;
     record_write(step, WEIR_GROUP_RECORD_GROUP_METADATA, &key, GROUP_METADATA_VERSION, value);
     step->must_replay = true;
 }
@@ -28,8 +28,9 @@ static struct weir_slice find_assignment(const struct weir_map *assignments,
     return item == NULL ? WEIR_EMPTY_SLICE : item->assignment;
 }
 
-void record_group(struct weir_step *step, const struct classic_group *group,
-                  const struct weir_group_assignment *assignments, size_t assignment_count)
+static void write_whole(struct weir_step *step, const struct classic_group *group,
+                        const struct weir_group_assignment *assignments, size_t assignment_count,
+                        bool must_replay)
 {
     struct weir_group_metadata_value value;
     weir_group_metadata_value_init(&value);
@@ -64,8 +65,19 @@ void record_group(struct weir_step *step, const struct classic_group *group,
     value.protocol = group->protocol_name;
     value.leader = group->leader == NULL ? WEIR_NULL_SLICE : group->leader->id;
     value.current_state_timestamp = group->state_timestamp_ms;
-    write_group(step, group, &value);
+    write_group(step, group, &value, must_replay);
     weir_map_done(&by_member);
+}
+
+void record_group(struct weir_step *step, const struct classic_group *group,
+                  const struct weir_group_assignment *assignments, size_t assignment_count)
+{
+    write_whole(step, group, assignments, assignment_count, false);
+}
+
+void record_whole_group(struct weir_step *step, const struct classic_group *group)
+{
+    write_whole(step, group, NULL, 0, true);
 }
 
 void record_empty_group(struct weir_step *step, const struct classic_group *group)
@@ -77,5 +89,5 @@ void record_empty_group(struct weir_step *step, const struct classic_group *grou
     value.protocol = WEIR_NULL_SLICE;
     value.leader = WEIR_NULL_SLICE;
     value.current_state_timestamp = group->state_timestamp_ms;
-    write_group(step, group, &value);
+    write_group(step, group, &value, false);
 }

@@ -5,6 +5,8 @@
 
 #include "classic/classic_int.h"
 
+#include "weir/base/assert.h"
+
 static void fail_join(struct weir_group_join *join, enum weir_status status,
                       struct weir_slice member_id, struct weir_step *step)
 {
@@ -12,21 +14,44 @@ static void fail_join(struct weir_group_join *join, enum weir_status status,
     op_complete(&join->op, join->op.status, step);
 }
 
+/* The group for somebody who has no member id yet: a new one, maybe in the place of an empty group
+ * of another kind. */
+static void join_new_group(struct group_machine *machine,
+                           const struct weir_group_join_request *request, const uint8_t random[16],
+                           struct group *replaced, struct weir_group_join *join,
+                           struct weir_step *step)
+{
+    struct group *group;
+    const struct classic_newcomer newcomer = {.replaced = replaced};
+    if (replaced != NULL)
+        (void)weir_map_remove(&machine->groups, replaced->id); /* it is `replaced` */
+    if (machine_add_group(machine, request->group_id, GROUP_CLASSIC, step->wall_ms, &group) ==
+        WEIR_OK) {
+        classic_join(classic_of(group), request, random, &newcomer, join, step);
+        return;
+    }
+    /* There is room: it was there before. */
+    if (replaced != NULL && weir_map_put(&machine->groups, replaced->id, replaced, NULL) != WEIR_OK)
+        WEIR_UNREACHABLE();
+    fail_join(join, WEIR_UNKNOWN_SERVER_ERROR, request->member_id, step);
+}
+
 void event_join(struct group_machine *machine, const struct weir_group_join_request *request,
                 const uint8_t random[16], struct weir_group_join *join, struct weir_step *step)
 {
     struct group *group = machine_group(machine, request->group_id);
-    if (group != NULL && group->ops->join != NULL) {
-        group->ops->join(group, request, random, join, step);
-    } else if (group != NULL) {
-        fail_join(join, WEIR_INCONSISTENT_GROUP_PROTOCOL, WEIR_EMPTY_SLICE, step);
+    machine->now_ms = step->now_ms;
+    bool makes_room =
+        group != NULL && group->ops->may_become_classic && group->ops->is_empty(group);
+    if (group != NULL && !makes_room) {
+        if (group->ops->join != NULL)
+            group->ops->join(group, request, random, join, step);
+        else
+            fail_join(join, WEIR_INCONSISTENT_GROUP_PROTOCOL, WEIR_EMPTY_SLICE, step);
     } else if (request->member_id.size > 0) {
         fail_join(join, WEIR_UNKNOWN_MEMBER_ID, request->member_id, step);
-    } else if (machine_add_group(machine, request->group_id, GROUP_CLASSIC, step->wall_ms,
-                                 &group) != WEIR_OK) {
-        fail_join(join, WEIR_UNKNOWN_SERVER_ERROR, request->member_id, step);
     } else {
-        classic_join(classic_of(group), request, random, true, join, step);
+        join_new_group(machine, request, random, group, join, step);
     }
 }
 

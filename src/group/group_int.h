@@ -89,6 +89,8 @@ struct group_ops {
     const char *(*state_name)(const struct group *group);
     struct weir_slice (*protocol_type)(const struct group *group); /* never null */
     size_t (*member_count)(const struct group *group);
+    /* Without members it makes room for a classic group of its name. */
+    bool may_become_classic;
     /* No member: it may be deleted, expire, or make room for a group of another kind. */
     bool (*is_empty)(const struct group *group);
     /* May be NULL: to none.  What is not known counts as subscribed. */

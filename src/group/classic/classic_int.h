@@ -228,10 +228,16 @@ void sync_received(struct classic_member *member);
 
 /* ---- Events (join.c, sync.c, leave.c) ---- */
 
-/* is_new_group: it was made for this join and is not in the log yet. */
+/* A group that was made for this join and is not in the log yet. */
+struct classic_newcomer {
+    struct group *replaced; /* NULL, or the empty group of another kind whose place it takes: no
+                               longer in the machine, and the join's from here on */
+};
+
+/* newcomer: NULL for a group that is known. */
 void classic_join(struct classic_group *group, const struct weir_group_join_request *request,
-                  const uint8_t random[16], bool is_new_group, struct weir_group_join *join,
-                  struct weir_step *step);
+                  const uint8_t random[16], const struct classic_newcomer *newcomer,
+                  struct weir_group_join *join, struct weir_step *step);
 void classic_sync(struct group *group, const struct weir_group_sync_request *request,
                   struct weir_group_sync *sync, struct weir_step *step);
 enum weir_status classic_heartbeat(struct group *group,

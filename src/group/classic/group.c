@@ -154,7 +154,7 @@ static void loaded(struct group *base, struct weir_step *step)
 static void join(struct group *group, const struct weir_group_join_request *request,
                  const uint8_t random[16], struct weir_group_join *answer, struct weir_step *step)
 {
-    classic_join(classic_of(group), request, random, false, answer, step);
+    classic_join(classic_of(group), request, random, NULL, answer, step);
 }
 
 const struct group_ops classic_group_ops = {.kind = GROUP_CLASSIC,

@@ -15,6 +15,7 @@ struct joining {
     struct weir_group_join *join;
     struct weir_step *step;
     struct classic_group *group;
+    struct group *replaced; /* an empty group of another kind that made room; owned */
 };
 
 static void fail(struct joining *joining, enum weir_status status, struct weir_slice member_id)
@@ -388,7 +389,16 @@ struct first_record {
     struct weir_group_join *join; /* NULL: it is parked in the group */
     struct weir_slice group_id;
     uint64_t incarnation;
+    struct group *replaced; /* it comes back when the record is refused */
 };
+
+static void give_back(struct group_machine *machine, struct group *replaced)
+{
+    if (replaced == NULL)
+        return;
+    enum weir_status status = weir_map_put(&machine->groups, replaced->id, replaced, NULL);
+    WEIR_ASSERT(status == WEIR_OK); /* in the room of the group that has just been removed */
+}
 
 static void first_record_written(struct weir_write *write, void *machine,
                                  enum weir_write_outcome outcome, enum weir_status status,
@@ -399,6 +409,9 @@ static void first_record_written(struct weir_write *write, void *machine,
         struct group *group = machine_group(machine, first->group_id);
         if (group != NULL && group->incarnation == first->incarnation)
             machine_remove_group(machine, group, status, step);
+        give_back(machine, first->replaced);
+    } else if (first->replaced != NULL) {
+        first->replaced->ops->free(first->replaced);
     }
     if (first->join != NULL) {
         if (outcome != WEIR_WRITE_COMMITTED)
@@ -421,25 +434,33 @@ static void write_first_record(struct joining *joining, bool is_answered)
         }
         machine_remove_group(joining->machine, &group->base, WEIR_UNKNOWN_SERVER_ERROR,
                              joining->step);
+        give_back(joining->machine, joining->replaced);
         return;
     }
+    first->replaced = joining->replaced;
     first->write.result = first_record_written;
     first->join = is_answered ? joining->join : NULL;
     first->incarnation = group->base.incarnation;
     weir_step_write(joining->step, &first->write);
+    if (joining->replaced != NULL) {
+        joining->step->must_replay = false; /* it is out already */
+        joining->replaced->ops->write_tombstones(joining->replaced, joining->step);
+        joining->step->must_replay = true;
+    }
     record_empty_group(joining->step, group);
 }
 
 void classic_join(struct classic_group *group, const struct weir_group_join_request *request,
-                  const uint8_t random[16], bool is_new_group, struct weir_group_join *join,
-                  struct weir_step *step)
+                  const uint8_t random[16], const struct classic_newcomer *newcomer,
+                  struct weir_group_join *join, struct weir_step *step)
 {
     struct joining joining = {.machine = group->base.machine,
                               .request = request,
                               .random = random,
                               .join = join,
                               .step = step,
-                              .group = group};
+                              .group = group,
+                              .replaced = newcomer == NULL ? NULL : newcomer->replaced};
     bool is_answered = ANSWERED;
     if (!is_acceptable(&joining)) {
         struct classic_member *member = classic_find_member(group, request->member_id);
@@ -452,7 +473,7 @@ void classic_join(struct classic_group *group, const struct weir_group_join_requ
     } else {
         is_answered = request->member_id.size == 0 ? join_new(&joining) : join_existing(&joining);
     }
-    if (is_new_group)
+    if (newcomer != NULL)
         write_first_record(&joining, is_answered);
     else if (is_answered)
         op_complete(&join->op, join->op.status, step);

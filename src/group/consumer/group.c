@@ -396,6 +396,7 @@ static void image_changed(struct group *base, const struct weir_image_delta *del
 
 const struct group_ops consumer_group_ops = {.kind = GROUP_CONSUMER,
                                              .type_name = "consumer",
+                                             .may_become_classic = true,
                                              .create = create,
                                              .free = free_group,
                                              .state_name = state_name,

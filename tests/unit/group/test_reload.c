@@ -4,7 +4,7 @@
 
 #include "group_world.h"
 
-#include "weir/protocol/records/consumer_group_metadata_key.h"
+#include "weir/protocol/records/streams_group_metadata_key.h"
 #include "weir/protocol/records/group_metadata_key.h"
 #include "weir/protocol/records/group_metadata_value.h"
 #include "weir/protocol/records/offset_commit_key.h"
@@ -274,11 +274,11 @@ Test(reload, passes_over_record_types_it_does_not_know)
     cr_assert_eq(fetched("g", "t", 0), 5);
 }
 
-static void append_consumer_group(const char *group, bool is_tombstone)
+static void append_newer_group(const char *group, bool is_tombstone)
 {
-    struct weir_consumer_group_metadata_key key = {.group_id = weir_slice_str(group)};
+    struct weir_streams_group_metadata_key key = {.group_id = weir_slice_str(group)};
     struct foreign record = {0};
-    write_key(&record, WEIR_GROUP_RECORD_CONSUMER_GROUP_METADATA, &key);
+    write_key(&record, WEIR_GROUP_RECORD_STREAMS_GROUP_METADATA, &key);
     if (!is_tombstone)
         weir_buf_append(&record.value, "\0\0\0\0\0\1\0", 7); /* version 0, epoch 1, no tags */
     append_one(group, -1, &record);
@@ -287,7 +287,7 @@ static void append_consumer_group(const char *group, bool is_tombstone)
 Test(reload, nothing_is_written_that_would_destroy_a_group_of_a_newer_protocol)
 {
     append_offset("g", -1, 4, 5);
-    append_consumer_group("g", false);
+    append_newer_group("g", false);
     world_restart();
     int32_t before = world.base.append_count;
     struct weir_group_join_request request = join_request("g", WEIR_EMPTY_SLICE);
@@ -302,7 +302,7 @@ Test(reload, nothing_is_written_that_would_destroy_a_group_of_a_newer_protocol)
     describe("g", &out);
     cr_assert(weir_slice_is(out.message, "Group g is not a classic group."));
     weir_group_op_free(&out.op);
-    append_consumer_group("g", true);
+    append_newer_group("g", true);
     world_restart();
     cr_assert_eq(join_status(&request), WEIR_MEMBER_ID_REQUIRED);
 }

@@ -3,6 +3,7 @@
 #include "api_int.h"
 #include "call_state.h"
 
+#include "weir/assign/topic_regex.h"
 #include "weir/protocol/messages/list_transactions_request.h"
 #include "weir/protocol/messages/list_transactions_response.h"
 #include "weir/txn/txn_service.h"
@@ -58,15 +59,40 @@ static bool fill(struct weir_call *call, const struct weir_txn_list *list,
     return true;
 }
 
+static bool is_wanted(void *context, struct weir_slice transactional_id)
+{
+    return weir_topic_regex_matches(context, transactional_id);
+}
+
+static void refuse(struct weir_call *call, enum weir_status status)
+{
+    struct weir_list_transactions_response response;
+    weir_list_transactions_response_init(&response);
+    response.error_code = weir_code(status);
+    weir_call_respond(call, &response);
+}
+
 void weir_api_list_transactions(struct weir_call *call)
 {
     const struct weir_list_transactions_request *request = call->body;
+    struct weir_topic_regex *pattern = NULL;
+    if (request->transactional_id_pattern.size > 0) { /* null and empty: all */
+        struct weir_detail why = {{0}}; /* the answer has no place for it */
+        enum weir_status status =
+            weir_topic_regex_new(request->transactional_id_pattern, &pattern, &why);
+        if (status != WEIR_OK) {
+            refuse(call, status);
+            return;
+        }
+    }
     struct weir_txn_list list = {.op = {.done = ignore_done},
                                  .states = request->state_filters.items,
                                  .state_count = (size_t)request->state_filters.count,
                                  .producer_ids = request->producer_id_filters.items,
                                  .producer_id_count = (size_t)request->producer_id_filters.count,
-                                 .duration_ms = request->duration_filter};
+                                 .duration_ms = request->duration_filter,
+                                 .is_wanted = pattern == NULL ? NULL : is_wanted,
+                                 .is_wanted_context = pattern};
     struct weir_list_transactions_response response;
     weir_list_transactions_response_init(&response);
     weir_txn_list(call->api->options.txns, &list);
@@ -75,4 +101,5 @@ void weir_api_list_transactions(struct weir_call *call)
     else
         weir_call_close(call);
     weir_txn_op_free(&list.op);
+    weir_topic_regex_free(pattern);
 }

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transactions of both versions, request by request: what read_committed sees, fencing, time-outs, verification, offsets,
 markers, and a kill -9 in the middle."""
+import os
+
 import harness
 from harness import run, wait_until
-from txn_client import (COORDINATOR_LOAD_IN_PROGRESS, INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, INVALID_REQUEST,
+from txn_client import (COORDINATOR_LOAD_IN_PROGRESS, INVALID_REGULAR_EXPRESSION, INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, INVALID_REQUEST,
                         INVALID_TRANSACTION_TIMEOUT, INVALID_TXN_STATE, NONE, OPERATION_NOT_ATTEMPTED, PRODUCER_FENCED,
                         TRANSACTIONAL_ID_NOT_FOUND, TRANSACTION_ABORTABLE, UNKNOWN_TOPIC_OR_PARTITION,
                         UNSTABLE_OFFSET_COMMIT, TxnClient)
@@ -138,6 +140,18 @@ def a_partition_that_does_not_exist_keeps_the_others_out(directory):
         broker.stop()
 
 
+def transactions_are_listed_by_state_and_pattern(directory):
+    with _Broker(directory) as broker, broker.connect() as client:
+        for name in ('app-1', 'app-2', 'other'):
+            client.begin(name)
+        assert client.list(['Empty'], 'app-.*') == {'app-1': 'Empty', 'app-2': 'Empty'}
+        assert client.list(['Ongoing'], 'app-.*') == {}
+        assert client.list(pattern='app') == {}, 'the whole id must match'
+        assert len(client.list(pattern='')) == 3
+        assert client.list(pattern='(') == INVALID_REGULAR_EXPRESSION
+        broker.stop()
+
+
 def brokers_add_and_verify_many_transactions_at_a_time(directory):
     with _Broker(directory) as broker, broker.connect() as client:
         client.create_topic('t', 2)
@@ -179,6 +193,35 @@ def without_verification_a_transaction_may_hang_and_an_operator_can_end_it(direc
         assert client.read('t') == (2, 2, [])
         assert client.write_markers((producer[0], -1), False, 't')['t', 0] == INVALID_PRODUCER_EPOCH
         broker.stop()
+
+
+def a_marker_counts_when_it_is_durable(directory):
+    with _Broker(directory, 'log.flush.interval.messages=1') as broker, broker.connect() as client:
+        client.create_topic('t')
+        client.coordinate('g')
+        producer = client.begin('x')
+        for i in range(20):
+            client.insist(lambda: client.produce_txn('x', producer, 0, 't', [b'%d' % i], version=12))
+            client.insist(lambda: (client.txn_offset_commit('x', producer, 'g', 't', i, version=5), None))
+            producer = client.insist(lambda: client.end('x', producer, i % 2 == 0, version=5))
+        _wait_for_marker(client)
+        assert client.read('t')[2] == [b'%d' % i for i in range(0, 20, 2)]
+        wait_until(lambda: client.committed_offset('g', 't', is_stable=True) == (NONE, 18))
+        broker.stop()
+
+
+def a_marker_that_needs_a_new_segment_waits_for_it(directory):
+    with _Broker(directory) as broker, broker.connect() as client:
+        client.create_topic('t', configs=[('segment.ms', '1000')])
+        producer = client.begin('x', version=1)
+        assert client.add_partitions('x', producer, {'t': [0]})['t', 0] == NONE
+        assert client.produce_txn('x', producer, 0, 't', [b'old'], timestamp=1700000000000)[0] == NONE
+        assert client.end('x', producer, True) == NONE
+        _wait_for_marker(client)
+        assert client.read('t')[2] == [b'old']
+        broker.stop()
+    logs = sorted(name for name in os.listdir(os.path.join(directory, 'data', 't-0')) if name.endswith('.log'))
+    assert logs == ['%020d.log' % offset for offset in (0, 1)], logs
 
 
 def offsets_of_version_1_count_when_the_transaction_commits(directory):

@@ -12,7 +12,7 @@ OFFSET_FETCH, DESCRIBE_PRODUCERS, DESCRIBE_TRANSACTIONS, LIST_TRANSACTIONS = 9, 
 NONE, UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR = 0, 3, 14, 15, 16
 INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, INVALID_PRODUCER_ID_MAPPING, INVALID_TRANSACTION_TIMEOUT = 47, 48, 49, 50
 CONCURRENT_TRANSACTIONS, OPERATION_NOT_ATTEMPTED, UNSTABLE_OFFSET_COMMIT, PRODUCER_FENCED = 51, 55, 88, 90
-TRANSACTIONAL_ID_NOT_FOUND, TRANSACTION_ABORTABLE, INVALID_REQUEST = 105, 120, 42
+TRANSACTIONAL_ID_NOT_FOUND, TRANSACTION_ABORTABLE, INVALID_REQUEST, INVALID_REGULAR_EXPRESSION = 105, 120, 42, 128
 
 RETRIABLE = (COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, CONCURRENT_TRANSACTIONS)
 
@@ -62,13 +62,13 @@ class FlexReader(Reader):
             self.bytes(self.uvarint())
 
 
-def txn_batch(values, producer_id, epoch, sequence):
+def txn_batch(values, producer_id, epoch, sequence, timestamp=None):
     """One transactional record batch with these values, no keys."""
     records = b''
     for i, value in enumerate(values):
         body = b'\0' + varint(0) + varint(i) + varint(-1) + varint(len(value)) + value + varint(0)
         records += varint(len(body)) + body
-    now = int(time.time() * 1000)
+    now = int(time.time() * 1000) if timestamp is None else timestamp
     tail = struct.pack('>hiqqqhii', 0x10, len(values) - 1, now, now, producer_id, epoch, sequence, len(values)) + records
     return struct.pack('>qiibI', 0, len(tail) + 9, -1, 2, crc32c(tail)) + tail
 
@@ -203,9 +203,9 @@ class TxnClient(Client):
         reader.array(transaction)
         return found
 
-    def produce_txn(self, transactional_id, producer, sequence, topic, values, partition=0, version=7):
+    def produce_txn(self, transactional_id, producer, sequence, topic, values, partition=0, version=7, timestamp=None):
         """-> (error, base offset)"""
-        data = txn_batch(values, *producer, sequence)
+        data = txn_batch(values, *producer, sequence, timestamp)
         if version < 9:
             reader = self.call(harness.PRODUCE, version, string(transactional_id) + struct.pack('>hi', -1, 30000) + array(
                 [string(topic) + array([struct.pack('>ii', partition, len(data)) + data])]))
@@ -316,10 +316,13 @@ class TxnClient(Client):
         reader.array(topic)
         return error, state, producer_id, epoch, topics
 
-    def list(self, states=()):
-        """-> {transactional id: state}"""
-        reader = self.flex(LIST_TRANSACTIONS, 0, compact_array([compact(state) for state in states]) + compact_array([]) + b'\0')
-        assert reader.take('ih')[1] == 0
+    def list(self, states=(), pattern=None):
+        """-> {transactional id: state}, or the error"""
+        reader = self.flex(LIST_TRANSACTIONS, 2, compact_array([compact(state) for state in states]) + compact_array([]) +
+                           struct.pack('>q', -1) + compact(pattern) + b'\0')
+        error = reader.take('ih')[1]
+        if error:
+            return error
         reader.array(reader.string)
 
         def one():

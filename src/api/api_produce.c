@@ -52,6 +52,7 @@ struct produce {
     struct weir_task task; /* the deferred ones */
     struct deferred_batch *deferred;
     size_t deferred_count;
+    size_t batch_count;
     struct verified_batch *verified; /* by the batch's place in the request; NULL: no transaction */
     struct weir_txn_verify verify;
     struct weir_topic_slots slots;
@@ -429,16 +430,16 @@ static void append_deferred(struct weir_task *task)
     weir_call_resume(produce->call, appended_all, produce);
 }
 
-static struct produce *new_produce(struct weir_call *call, size_t *out_batch_count)
+static struct produce *new_produce(struct weir_call *call)
 {
     const struct weir_produce_request *request = call->body;
     size_t batch_count = 0;
     for (int32_t t = 0; t < request->topic_data.count; t++)
         batch_count += (size_t)request->topic_data.items[t].partition_data.count;
-    *out_batch_count = batch_count;
     struct produce *produce = WEIR_CALL_ALLOC(call, struct produce, 1);
     if (produce == NULL)
         return NULL;
+    produce->batch_count = batch_count;
     weir_produce_response_init(&produce->response);
     produce->call = call;
     produce->task.run = append_deferred;
@@ -528,6 +529,7 @@ static void begin_verification(struct produce *produce, const struct weir_image_
         .producer_epoch = batch.producer_epoch,
         .base_sequence = batch.base_sequence,
         .supports_epoch_bump = verify->mode == WEIR_VERIFY_ADD};
+    *out = (struct verified_batch){.guard = WEIR_GUARD_NONE};
     if (weir_partition_begin_verification(partition, &wanted, &out->guard) == WEIR_OK &&
         out->guard != WEIR_GUARD_NONE) {
         out->asked = &verify->partitions[verify->partition_count++];
@@ -559,22 +561,43 @@ static bool find_producer(const struct weir_produce_request *request, struct wei
     return true;
 }
 
-static void set_guards(struct weir_call *call, struct produce *produce, bool is_on)
+static void get_guards(void *argument)
 {
+    struct produce *produce = argument;
+    struct weir_call *call = produce->call;
     const struct weir_produce_request *request = call->body;
     size_t place = 0;
+    produce->verify.partition_count = 0;
     for (int32_t t = 0; t < request->topic_data.count; t++) {
         const struct weir_produce_request_topic_produce_data *data = &request->topic_data.items[t];
         const struct weir_image_topic *topic = find_topic(call, data);
-        for (int32_t p = 0; p < data->partition_data.count; p++, place++) {
-            if (is_on)
-                begin_verification(produce, topic, data->partition_data.items[p].index,
-                                   data->partition_data.items[p].records.bytes,
-                                   &produce->verified[place]);
-            else
-                produce->verified[place].guard = WEIR_GUARD_OFF;
-        }
+        for (int32_t p = 0; p < data->partition_data.count; p++, place++)
+            begin_verification(produce, topic, data->partition_data.items[p].index,
+                               data->partition_data.items[p].records.bytes,
+                               &produce->verified[place]);
     }
+}
+
+static bool are_guards_current(void *argument)
+{
+    const struct produce *produce = argument;
+    const struct weir_call *call = produce->call;
+    bool are_current = true;
+    for (size_t i = 0; i < produce->batch_count && are_current; i++) {
+        const struct verified_batch *verified = &produce->verified[i];
+        if (verified->asked == NULL)
+            continue;
+        const struct weir_image_topic *topic = weir_image_topic(call->image, verified->asked->topic);
+        struct weir_partition *partition =
+            topic == NULL ? NULL
+                          : weir_replicas_find(call->api->options.replicas, topic->id,
+                                               verified->asked->partition);
+        are_current = partition == NULL /* its append will say so */ ||
+                      weir_partition_guard_is_current(partition, produce->verify.producer_id,
+                                                      verified->guard);
+        weir_partition_unref(partition);
+    }
+    return are_current;
 }
 
 static void refuse_several_producers(struct weir_call *call, struct produce *produce)
@@ -597,14 +620,17 @@ static void refuse_several_producers(struct weir_call *call, struct produce *pro
     answer(call, produce);
 }
 
-static void verify_and_append(struct weir_call *call, struct produce *produce, size_t batch_count)
+static void verify_and_append(struct weir_call *call, struct produce *produce)
 {
+    const size_t batch_count = produce->batch_count;
     const struct weir_produce_request *request = call->body;
     struct weir_txn_verify *verify = &produce->verify;
     *verify = (struct weir_txn_verify){.call = call,
                                        .transactional_id = request->transactional_id,
                                        .mode = verify_mode(call),
                                        .retries_concurrent = true,
+                                       .prepare = get_guards,
+                                       .is_current = are_guards_current,
                                        .then = append_all,
                                        .argument = produce};
     if (!find_producer(request, verify)) {
@@ -617,22 +643,23 @@ static void verify_and_append(struct weir_call *call, struct produce *produce, s
         weir_call_close(call);
         return;
     }
-    set_guards(call, produce, weir_txn_verify_is_on(call));
-    if (verify->partition_count == 0)
-        append_all(call, produce);
-    else
+    if (weir_txn_verify_is_on(call)) {
         weir_txn_verify_start(verify);
+        return;
+    }
+    for (size_t i = 0; i < batch_count; i++)
+        produce->verified[i].guard = WEIR_GUARD_OFF;
+    append_all(call, produce);
 }
 
 void weir_api_produce(struct weir_call *call)
 {
     const struct weir_produce_request *request = call->body;
-    size_t batch_count;
-    struct produce *produce = new_produce(call, &batch_count);
+    struct produce *produce = new_produce(call);
     if (produce == NULL || !make_topics(call, produce, &produce->slots))
         weir_call_close(call);
     else if (weir_slice_is_null(request->transactional_id))
         append_all(call, produce);
     else
-        verify_and_append(call, produce, batch_count);
+        verify_and_append(call, produce);
 }

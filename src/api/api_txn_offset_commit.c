@@ -227,34 +227,46 @@ static enum weir_verify_mode mode_of(const struct weir_call *call)
     return call->version > 3 ? WEIR_VERIFY : WEIR_VERIFY_OLD_ERRORS;
 }
 
-/* OK and guard 0: nobody has to be asked, or the group's partition is not here, which the group
- * service will say. */
-static enum weir_status begin_verification(struct committing *committing)
+/* The group's partition; NULL when it is not here, which the group service will say. */
+static struct weir_partition *find_offsets_partition(struct committing *committing)
 {
     struct weir_call *call = committing->call;
-    const request_t *request = call->body;
-    committing->offsets_partition = (struct weir_txn_partition){
-        .topic = WEIR_SLICE("__consumer_offsets"),
-        .partition = weir_coordinator_partition_of(
-            weir_group_service_coordinator(call->api->options.groups), request->group_id)};
     const struct weir_image_topic *topic =
-        weir_image_topic(call->image, committing->offsets_partition.topic);
-    struct weir_partition *partition =
-        topic == NULL || committing->offsets_partition.partition < 0
-            ? NULL
-            : weir_replicas_find(call->api->options.replicas, topic->id,
-                                 committing->offsets_partition.partition);
-    if (partition == NULL)
-        return WEIR_OK;
+        weir_image_topic(call->image, WEIR_SLICE("__consumer_offsets"));
+    return topic == NULL || committing->offsets_partition.partition < 0
+               ? NULL
+               : weir_replicas_find(call->api->options.replicas, topic->id,
+                                    committing->offsets_partition.partition);
+}
+
+static void prepare_verification(void *argument)
+{
+    struct committing *committing = argument;
+    const request_t *request = committing->call->body;
     const struct weir_verification_request wanted = {
         .producer_id = request->producer_id,
         .producer_epoch = request->producer_epoch,
         .base_sequence = WEIR_BATCH_NO_SEQUENCE,
-        .supports_epoch_bump = mode_of(call) == WEIR_VERIFY_ADD};
-    enum weir_status status =
-        weir_partition_begin_verification(partition, &wanted, &committing->guard);
+        .supports_epoch_bump = committing->verify.mode == WEIR_VERIFY_ADD};
+    struct weir_partition *partition = find_offsets_partition(committing);
+    committing->guard = WEIR_GUARD_NONE;
+    committing->offsets_partition.status = WEIR_OK;
+    if (partition != NULL)
+        committing->offsets_partition.status =
+            weir_partition_begin_verification(partition, &wanted, &committing->guard);
+    committing->verify.partition_count = committing->guard == WEIR_GUARD_NONE ? 0 : 1;
     weir_partition_unref(partition);
-    return status;
+}
+
+static bool is_guard_current(void *argument)
+{
+    struct committing *committing = argument;
+    const request_t *request = committing->call->body;
+    struct weir_partition *partition = find_offsets_partition(committing);
+    bool is_current = partition != NULL && weir_partition_guard_is_current(
+                                               partition, request->producer_id, committing->guard);
+    weir_partition_unref(partition);
+    return is_current;
 }
 
 static void verify_and_commit(struct committing *committing)
@@ -266,24 +278,21 @@ static void verify_and_commit(struct committing *committing)
         commit(committing);
         return;
     }
-    enum weir_status status = begin_verification(committing);
-    if (status != WEIR_OK) {
-        finish(committing, status);
-    } else if (committing->guard == WEIR_GUARD_NONE) {
-        commit(committing);
-    } else {
-        committing->verify =
-            (struct weir_txn_verify){.call = call,
-                                     .transactional_id = request->transactional_id,
-                                     .producer_id = request->producer_id,
-                                     .producer_epoch = request->producer_epoch,
-                                     .mode = mode_of(call),
-                                     .partitions = &committing->offsets_partition,
-                                     .partition_count = 1,
-                                     .then = verified,
-                                     .argument = committing};
-        weir_txn_verify_start(&committing->verify);
-    }
+    committing->offsets_partition = (struct weir_txn_partition){
+        .topic = WEIR_SLICE("__consumer_offsets"),
+        .partition = weir_coordinator_partition_of(
+            weir_group_service_coordinator(call->api->options.groups), request->group_id)};
+    committing->verify = (struct weir_txn_verify){.call = call,
+                                                  .transactional_id = request->transactional_id,
+                                                  .producer_id = request->producer_id,
+                                                  .producer_epoch = request->producer_epoch,
+                                                  .mode = mode_of(call),
+                                                  .partitions = &committing->offsets_partition,
+                                                  .prepare = prepare_verification,
+                                                  .is_current = is_guard_current,
+                                                  .then = verified,
+                                                  .argument = committing};
+    weir_txn_verify_start(&committing->verify);
 }
 
 void weir_api_txn_offset_commit(struct weir_call *call)

@@ -349,7 +349,7 @@ enum weir_status weir_marker_writer_new(const struct weir_marker_writer_options 
     writer->options = *options;
     writer->wake_task.run = run_wake;
     writer->timer_task.run = run_timer;
-    weir_lock_init(&writer->lock, WEIR_LOCK_RANK_LEAF);
+    weir_lock_init(&writer->lock, WEIR_LOCK_RANK_TXN_MARKERS);
     weir_list_init(&writer->waiting);
     *out = writer;
     return WEIR_OK;

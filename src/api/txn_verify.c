@@ -19,6 +19,20 @@ static enum weir_status told(const struct weir_txn_verify *verify, enum weir_sta
     return status;
 }
 
+static bool are_all_ok(const struct weir_txn_verify *verify)
+{
+    for (size_t i = 0; i < verify->partition_count; i++) {
+        if (verify->partitions[i].status != WEIR_OK)
+            return false;
+    }
+    return true;
+}
+
+static bool has_time(const struct weir_txn_verify *verify)
+{
+    return weir_loop_now_ms(weir_call_loop(verify->call)) < verify->deadline_ms;
+}
+
 static bool has_concurrent(const struct weir_txn_verify *verify)
 {
     for (size_t i = 0; i < verify->partition_count; i++) {
@@ -41,7 +55,7 @@ static bool try_again_later(struct weir_txn_verify *verify)
     struct weir_loop *loop = weir_call_loop(verify->call);
     struct weir_config_resolver resolver = weir_call_resolver(verify->call);
     int64_t now_ms = weir_loop_now_ms(loop);
-    if (!verify->retries_concurrent || now_ms >= verify->deadline_ms)
+    if (!verify->retries_concurrent || !has_time(verify))
         return false;
     verify->timer.fire = on_timer;
     return weir_loop_timer_set(loop, &verify->timer,
@@ -60,6 +74,10 @@ static void answered(struct weir_call *call, void *argument)
     weir_txn_op_free(&verify->add.op);
     if (has_concurrent(verify) && try_again_later(verify))
         return;
+    if (are_all_ok(verify) && !verify->is_current(verify->argument) && has_time(verify)) {
+        ask(verify);
+        return;
+    }
     for (size_t i = 0; i < verify->partition_count; i++)
         verify->partitions[i].status = told(verify, verify->partitions[i].status);
     verify->then(call, verify->argument);
@@ -73,6 +91,11 @@ static void on_done(struct weir_txn_op *op)
 
 static void ask(struct weir_txn_verify *verify)
 {
+    verify->prepare(verify->argument);
+    if (verify->partition_count == 0) {
+        verify->then(verify->call, verify->argument);
+        return;
+    }
     verify->add = (struct weir_txn_add){.op = {.done = on_done},
                                         .transactional_id = verify->transactional_id,
                                         .producer_id = verify->producer_id,

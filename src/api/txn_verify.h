@@ -18,7 +18,13 @@ enum weir_verify_mode {
     WEIR_VERIFY_ADD         /* adds: transaction version 2 */
 };
 
-/* In the call's arena; zero-initialised but for what goes in. */
+/* In the call's arena; zero-initialised but for what goes in.
+ *
+ * Each time before the coordinator is asked, prepare gets the guards and sets partition_count and
+ * partitions; none means that nobody has to be asked.  A client of transaction version 2 begins the
+ * next transaction when the last is decided, not when its markers are written: a marker may come
+ * between guard and answer and take the guard's power.  Then is_current is false and all is done
+ * again, for a while. */
 struct weir_txn_verify {
     struct weir_call *call;
     struct weir_slice transactional_id;
@@ -29,6 +35,8 @@ struct weir_txn_verify {
     /* statuses come out as a client is told them but for what its own API maps */
     struct weir_txn_partition *partitions;
     size_t partition_count;
+    void (*prepare)(void *argument);
+    bool (*is_current)(void *argument);
     void (*then)(struct weir_call *call, void *argument);
     void *argument;
     /* private */
@@ -37,7 +45,7 @@ struct weir_txn_verify {
     int64_t deadline_ms;
 };
 
-/* Calls then on the loop, later. */
+/* Calls then on the loop, possibly before it returns. */
 void weir_txn_verify_start(struct weir_txn_verify *verify);
 
 /* transaction.partition.verification.enable */

@@ -525,6 +525,17 @@ weir_partition_begin_verification(struct weir_partition *partition,
     return status;
 }
 
+bool weir_partition_guard_is_current(struct weir_partition *partition, int64_t producer_id,
+                                     uint64_t guard)
+{
+    struct weir_partition_log *log = weir_partition_log_now(partition);
+    if (log == NULL)
+        return false;
+    bool is_current = weir_partition_log_guard_is_current(log, producer_id, guard);
+    weir_partition_log_unref(log);
+    return is_current;
+}
+
 /* ---- On task threads ---- */
 
 /* Calls with the log as it is now, and again when it was closed because the partition has moved to

@@ -534,6 +534,15 @@ weir_partition_log_begin_verification(struct weir_partition_log *log,
     return status;
 }
 
+bool weir_partition_log_guard_is_current(struct weir_partition_log *log, int64_t producer_id,
+                                         uint64_t guard)
+{
+    weir_lock_take(&log->lock);
+    bool is_current = weir_producer_state_is_verified(log->producers, producer_id, guard);
+    weir_lock_release(&log->lock);
+    return is_current;
+}
+
 void weir_partition_log_expire_producers(struct weir_partition_log *log)
 {
     int64_t now_ms = weir_env_wall_ms(log->env);

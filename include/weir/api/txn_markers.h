@@ -6,7 +6,7 @@
  * coordinator (as its marker port) and for WriteTxnMarkers.  Those of __consumer_offsets go through
  * the group coordinator's shards, which take the offsets of the transaction over or drop them.
  *
- * Any thread.  One lock (rank LEAF) around the list of markers that wait for the high watermark.
+ * Any thread.  One lock (rank TXN_MARKERS) around the list of markers that wait for the high watermark.
  */
 
 #include "weir/group/group_service.h"

@@ -89,6 +89,11 @@ weir_partition_begin_verification(struct weir_partition *partition,
                                   const struct weir_verification_request *request,
                                   uint64_t *out_guard);
 
+/* False when a batch or marker of the producer's transactions came since the guard was given out:
+ * what the coordinator said meanwhile may be about the transaction before. */
+bool weir_partition_guard_is_current(struct weir_partition *partition, int64_t producer_id,
+                                     uint64_t guard);
+
 struct weir_produce_terms {
     int16_t acks; /* the request's: -1 is refused with NOT_ENOUGH_REPLICAS when too few replicas are
                      in sync */

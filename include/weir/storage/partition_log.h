@@ -451,3 +451,6 @@ WEIR_MUST_CHECK enum weir_status
 weir_partition_log_begin_verification(struct weir_partition_log *log,
                                       const struct weir_verification_request *request,
                                       uint64_t *out_guard);
+/* False when a batch or marker of the producer's transactions came since the guard was given out. */
+bool weir_partition_log_guard_is_current(struct weir_partition_log *log, int64_t producer_id,
+                                         uint64_t guard);

@@ -36,7 +36,7 @@ static void change_v1(struct txn_entry *entry, struct weir_txn_end *end, struct 
                                          end->is_commit ? TXN_PREPARE_COMMIT : TXN_PREPARE_ABORT);
     next.next_producer_id = NO_PRODUCER_ID;
     next.update_ms = step->wall_ms;
-    next.client_version = 1;
+    next.client_version = 0; /* whatever the feature says, as in Apache Kafka */
     entry_change(entry, next, ANSWER_END, &end->op, step);
 }
 
@@ -159,7 +159,7 @@ bool txn_fence(struct txn_entry *entry, struct weir_txn_op *op, int64_t fresh_id
         next.last_epoch = NO_PRODUCER_EPOCH;
         next.next_producer_id = NO_PRODUCER_ID;
         next.update_ms = step->wall_ms;
-        next.client_version = 1;
+        next.client_version = 0; /* whatever the feature says, as in Apache Kafka */
         entry_change(entry, next, answer, op, step);
     }
     WEIR_STEP_LOG(step, op == NULL ? WEIR_LOG_LEVEL_INFO : WEIR_LOG_LEVEL_DEBUG,

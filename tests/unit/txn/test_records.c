@@ -55,7 +55,7 @@ static const struct golden goldens[] = {
      {.producer_id = 9, .previous_producer_id = 3, .next_producer_id = -1, .timeout_ms = 60000,
       .state = TXN_COMPLETE_COMMIT, .update_ms = UPDATE_MS, .start_ms = START_MS,
       .client_version = 2}, NULL, {0}, 0},
-    {"PrepareAbort of transaction version 1",
+    {"PrepareAbort of a client of version 1",
      "0001000000000000000300010000ea600302037479020000000000000001a1fbfb0c41000001a1fbfb0c400200080000"
      "00000000000302020001",
      1,

@@ -266,7 +266,7 @@ Test(txn_v1, ends_leave_the_epoch_alone)
     cr_assert_eq(commit(&old), WEIR_OK);
     struct weir_txn_markers *round = take_round();
     cr_assert_eq(round->producer_epoch, 0);
-    cr_assert_eq(round->transaction_version, 1);
+    cr_assert_eq(round->transaction_version, 0);
     world_finish(round, WEIR_OK);
     cr_assert_eq(epoch_of("tid"), 0);
     cr_assert_eq(commit(&old), WEIR_OK, "the state tells a repetition");

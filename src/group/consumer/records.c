@@ -41,6 +41,8 @@ void record_consumer_member(struct weir_step *step, struct weir_slice group_id,
     value.subscribed_topic_regex = member->regex;
     value.rebalance_timeout_ms = member->rebalance_timeout_ms;
     value.server_assignor = member->assignor;
+    value.classic_member_metadata =
+        NULL; /* written as null: the schema's default is an empty one */
     struct weir_consumer_group_member_metadata_value_classic_member_metadata classic;
     weir_consumer_group_member_metadata_value_classic_member_metadata_init(&classic);
     if (member->is_classic) {

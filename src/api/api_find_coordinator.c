@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FindCoordinator (key 10).  Groups and transactions: share groups have no coordinator here, and
- * their keys are refused with INVALID_REQUEST, which clients take as final.  The first look-up
- * creates the internal topic and waits for it, so that the client need not ask again.
+ * FindCoordinator (key 10).  Of groups, transactions, and (from version 6 on) share partitions, whose
+ * key is "group:topicId:partition".  The first look-up creates the internal topic and waits for it,
+ * so that the client need not ask again.
  */
 #include "api_topics_int.h"
 
 #include "weir/coordinator/java_hash.h"
 #include "weir/protocol/messages/find_coordinator_request.h"
 #include "weir/protocol/messages/find_coordinator_response.h"
+#include "weir/share/share_types.h"
 
 enum { KEY_GROUP = 0, KEY_TRANSACTION = 1, KEY_SHARE = 2 };
+
+/* KIP-932: the version came with no field of its own, so no generated name says this. */
+#define SHARE_VERSION_MIN 6
 
 #define MALFORMED                                                                                  \
     "This most likely occurs because of a request being malformed by the client library or the "   \
@@ -28,18 +32,26 @@ static struct found refused(enum weir_status status)
                           .address = {.id = -1, .host = WEIR_EMPTY_SLICE, .port = -1}};
 }
 
-/* The internal topic of the coordinators of that kind; null when there are none here. */
-static struct weir_slice topic_of(int8_t key_type)
+/* The internal topic of the coordinators of that kind; null when there are none. */
+static struct weir_slice topic_of(const struct weir_call *call, int8_t key_type)
 {
     if (key_type == KEY_GROUP)
         return WEIR_SLICE("__consumer_offsets");
+    if (key_type == KEY_SHARE && call->version >= SHARE_VERSION_MIN)
+        return WEIR_SLICE("__share_group_state");
     return key_type == KEY_TRANSACTION ? WEIR_SLICE("__transaction_state") : WEIR_NULL_SLICE;
+}
+
+static bool key_is_valid(struct weir_slice key, int8_t key_type)
+{
+    struct weir_share_key share_key;
+    return key_type != KEY_SHARE || weir_share_key_parse(key, &share_key);
 }
 
 static struct found find(const struct weir_call *call, struct weir_slice key, int8_t key_type)
 {
-    const struct weir_slice name = topic_of(key_type);
-    if (weir_slice_is_null(name))
+    const struct weir_slice name = topic_of(call, key_type);
+    if (weir_slice_is_null(name) || !key_is_valid(key, key_type))
         return refused(WEIR_INVALID_REQUEST);
     const struct weir_image_topic *topic = weir_image_topic(call->image, name);
     if (topic == NULL || topic->partition_count < 1)
@@ -121,7 +133,7 @@ static void topic_created(struct weir_call *call, struct weir_auto_create *topic
 void weir_api_find_coordinator(struct weir_call *call)
 {
     const struct weir_find_coordinator_request *request = call->body;
-    const struct weir_slice name = topic_of(request->key_type);
+    const struct weir_slice name = topic_of(call, request->key_type);
     if (weir_slice_is_null(name) || weir_image_topic(call->image, name) != NULL) {
         respond(call);
         return;

@@ -82,7 +82,7 @@ static bool set_internal(const struct weir_call *call, const struct internal_top
                    (long long)weir_config_broker_i64(&resolver, internal->segment_bytes_key)));
     if (internal->compression == NULL) {
         add_config(topic, entries, "retention.ms", WEIR_SLICE("-1"));
-        add_config(topic, entries, "compression.type", WEIR_SLICE("none"));
+        add_config(topic, entries, "compression.type", WEIR_SLICE("producer"));
     } else {
         add_config(topic, entries, "compression.type", weir_slice_str(internal->compression));
     }

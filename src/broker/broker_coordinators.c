@@ -3,8 +3,11 @@
  */
 #include "broker_int.h"
 
+#include "weir/base/memory.h"
+
 #define OFFSETS_TOPIC     "__consumer_offsets"
 #define TRANSACTION_TOPIC "__transaction_state"
+#define SHARE_TOPIC       "__share_group_state"
 
 static struct weir_coordinator *of_groups(const struct weir_broker *broker)
 {
@@ -16,12 +19,18 @@ static struct weir_coordinator *of_txns(const struct weir_broker *broker)
     return weir_txn_service_coordinator(broker->txns);
 }
 
+static struct weir_coordinator *of_shares(const struct weir_broker *broker)
+{
+    return weir_share_coordinator_shards(broker->shares);
+}
+
 static const struct coordinated_topic {
     const char *name;
     struct weir_coordinator *(*coordinator)(const struct weir_broker *broker);
 } coordinated_topics[] = {
     {OFFSETS_TOPIC, of_groups},
     {TRANSACTION_TOPIC, of_txns},
+    {SHARE_TOPIC, of_shares},
 };
 
 struct weir_coordinator *weir_broker_coordinator_of(const struct weir_broker *broker,
@@ -44,6 +53,24 @@ void weir_broker_set_coordinators(struct weir_broker *broker, const struct weir_
     }
     weir_txn_service_set_transaction_version(
         broker->txns, weir_image_feature_level(image, "transaction.version"));
+}
+
+void weir_broker_share_topics_deleted(struct weir_broker *broker,
+                                      const struct weir_image_delta *delta)
+{
+    if (delta->deleted_topic_count == 0)
+        return;
+    struct weir_uuid *ids = weir_calloc(delta->deleted_topic_count, sizeof(*ids));
+    if (ids == NULL) {
+        WEIR_LOG_WARN(broker->log, "share_state_of_deleted_topics_kept",
+                      WEIR_STR("status", "NO_MEMORY"),
+                      WEIR_STR("next", "it takes room, and nobody reads it"));
+        return;
+    }
+    for (size_t i = 0; i < delta->deleted_topic_count; i++)
+        ids[i] = delta->deleted_topics[i]->id;
+    weir_share_topics_deleted(broker->shares, ids, delta->deleted_topic_count);
+    weir_free(ids);
 }
 
 static struct weir_topic_port topic_port(const struct weir_broker *broker, const char *topic)
@@ -113,14 +140,68 @@ static enum weir_status new_txns(struct weir_broker *broker)
     return weir_txn_service_new(&options, &broker->txns);
 }
 
+static int32_t partition_count(void *context, struct weir_uuid topic_id)
+{
+    const struct weir_broker *broker = context;
+    const struct weir_image *image = weir_image_ref_current(broker->publisher);
+    const struct weir_image_topic *topic = weir_image_topic_by_id(image, topic_id);
+    int32_t count = topic == NULL ? -1 : topic->partition_count;
+    weir_image_unref(image);
+    return count;
+}
+
+static enum weir_status delete_share_records(void *context, int32_t index, int64_t offset)
+{
+    const struct weir_broker *broker = context;
+    const struct weir_image *image = weir_image_ref_current(broker->publisher);
+    const struct weir_image_topic *topic = weir_image_topic(image, WEIR_SLICE(SHARE_TOPIC));
+    struct weir_partition *partition =
+        topic == NULL ? NULL : weir_replicas_find(broker->replicas, topic->id, index);
+    weir_image_unref(image);
+    if (partition == NULL)
+        return WEIR_NOT_LEADER_OR_FOLLOWER;
+    int64_t low_watermark;
+    enum weir_status status =
+        weir_partition_delete_records(partition, offset, &low_watermark, NULL);
+    weir_partition_unref(partition);
+    return status;
+}
+
+static const struct weir_share_state_port share_port = {.partition_count = partition_count,
+                                                        .delete_records = delete_share_records};
+
+static enum weir_status new_shares(struct weir_broker *broker)
+{
+    const struct weir_config *config = broker->config;
+    broker->share_port = topic_port(broker, SHARE_TOPIC);
+    struct weir_share_coordinator_options options = {.env = broker->env,
+                                                     .pool = broker->pool,
+                                                     .log = broker->log,
+                                                     .log_port = &weir_topic_port,
+                                                     .log_port_context = &broker->share_port,
+                                                     .state_port = &share_port,
+                                                     .state_port_context = broker,
+                                                     .config =
+                                                         weir_share_coordinator_config_default()};
+    options.config.snapshot_update_records_per_snapshot =
+        config->share_snapshot_update_records;
+    options.config.write_timeout_ms = config->share_write_timeout_ms;
+    options.config.load_buffer_bytes = (size_t)config->share_load_buffer_bytes;
+    return weir_share_coordinator_new(&options, &broker->shares);
+}
+
 enum weir_status weir_broker_new_coordinators(struct weir_broker *broker)
 {
     enum weir_status status = new_groups(broker);
-    return status == WEIR_OK ? new_txns(broker) : status;
+    if (status == WEIR_OK)
+        status = new_txns(broker);
+    return status == WEIR_OK ? new_shares(broker) : status;
 }
 
 void weir_broker_stop_coordinators(struct weir_broker *broker)
 {
+    if (broker->shares != NULL)
+        weir_share_coordinator_stop(broker->shares);
     if (broker->txns != NULL)
         weir_txn_service_stop(broker->txns);
     if (broker->groups != NULL)
@@ -130,6 +211,7 @@ void weir_broker_stop_coordinators(struct weir_broker *broker)
 
 void weir_broker_free_coordinators(struct weir_broker *broker)
 {
+    weir_share_coordinator_free(broker->shares);
     weir_txn_service_free(broker->txns);
     weir_producer_ids_free(broker->producer_ids);
     weir_marker_writer_free(broker->markers);

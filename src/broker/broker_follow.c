@@ -14,6 +14,7 @@ static void published(struct weir_image_listener *listener, const struct weir_im
         weir_broker_set_move_rate(broker, after);
     weir_replicas_apply(broker->replicas, before, after, delta);
     weir_group_image_published(broker->groups, after, delta);
+    weir_broker_share_topics_deleted(broker, delta);
 }
 
 static void became_leader(struct weir_leadership_listener *listener,

@@ -16,6 +16,7 @@
 #include "weir/server/server.h"
 #include "weir/storage/cleaner.h"
 #include "weir/storage/log_move.h"
+#include "weir/share/share_coordinator.h"
 #include "weir/txn/txn_service.h"
 
 #include <stdatomic.h>
@@ -39,6 +40,8 @@ struct weir_broker {
     struct weir_marker_writer *markers;
     struct weir_producer_ids *producer_ids;
     struct weir_txn_service *txns;
+    struct weir_topic_port share_port;
+    struct weir_share_coordinator *shares;
     struct weir_api *api;
     struct weir_api_listener *api_listeners; /* by listener index */
     struct weir_server_listener *server_listeners;
@@ -71,6 +74,9 @@ void weir_broker_stop_coordinators(struct weir_broker *broker);
 void weir_broker_free_coordinators(struct weir_broker *broker);
 /* Tells them how many partitions their topics have, and the features they depend on. */
 void weir_broker_set_coordinators(struct weir_broker *broker, const struct weir_image *image);
+/* After the image that lacks them was published. */
+void weir_broker_share_topics_deleted(struct weir_broker *broker,
+                                      const struct weir_image_delta *delta);
 /* Whose internal topic this is; NULL: nobody's. */
 struct weir_coordinator *weir_broker_coordinator_of(const struct weir_broker *broker,
                                                     struct weir_slice topic);

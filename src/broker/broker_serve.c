@@ -56,6 +56,7 @@ static enum weir_status new_api(struct weir_broker *broker)
         .mover = broker->mover,
         .groups = broker->groups,
         .txns = broker->txns,
+        .shares = broker->shares,
         .markers = broker->markers,
         .statics = &broker->config->statics,
         .cluster_id = broker->cluster_id,

@@ -139,6 +139,9 @@ struct weir_config {
     int16_t transaction_topic_replication_factor;
     int32_t transaction_topic_min_isr;
     int32_t transaction_topic_segment_bytes;
+    int32_t share_load_buffer_bytes;
+    int32_t share_snapshot_update_records;
+    int32_t share_write_timeout_ms;
     int32_t transaction_load_buffer_bytes;
     int32_t transaction_timeout_ms_max;
     int32_t transactional_id_expiration_ms;

@@ -6,6 +6,7 @@
 #include "weir/base/slice.h"
 #include "weir/base/uuid.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A partition as one share group consumes it. */
@@ -14,6 +15,10 @@ struct weir_share_key {
     struct weir_uuid topic_id;
     int32_t partition;
 };
+
+/* Reads "group:topicId:partition"; the group may contain colons, and must not be blank.  False when
+ * it is not of that form.  Pure; any thread. */
+bool weir_share_key_parse(struct weir_slice text, struct weir_share_key *out);
 
 /* What is stored of a record, by Kafka's numbers.  ACQUIRED is never stored: whoever held the record
  * when its leader went away has lost it, and the delivery counted. */

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* ReadShareGroupStateSummary: how far a group has come. */
+
+#include "share_state_calls.h"
+
+#include "weir/protocol/messages/read_share_group_state_summary_request.h"
+#include "weir/protocol/messages/read_share_group_state_summary_response.h"
+
+typedef struct weir_read_share_group_state_summary_request request_t;
+typedef struct weir_read_share_group_state_summary_request_read_state_summary_data request_topic;
+typedef struct weir_read_share_group_state_summary_response_read_state_summary_result result_topic;
+typedef struct weir_read_share_group_state_summary_response_partition_result result_t;
+
+static size_t count_partitions(const request_t *request)
+{
+    size_t count = 0;
+    for (int32_t i = 0; i < request->topics.count; i++) {
+        if (request->topics.items[i].partitions.count == 0)
+            return 0;
+        count += (size_t)request->topics.items[i].partitions.count;
+    }
+    return request->group_id.size == 0 ? 0 : count;
+}
+
+static bool fill_topic(struct weir_call *call, const request_topic *wanted,
+                       const struct share_state_item *items, result_topic *out)
+{
+    weir_read_share_group_state_summary_response_read_state_summary_result_init(out);
+    out->topic_id = wanted->topic_id;
+    out->partitions.items = WEIR_CALL_ALLOC(call, result_t, wanted->partitions.count);
+    if (out->partitions.items == NULL)
+        return false;
+    for (int32_t i = 0; i < wanted->partitions.count; i++) {
+        const struct weir_share_state_op *op = &items[i].op;
+        result_t *result = &out->partitions.items[out->partitions.count++];
+        weir_read_share_group_state_summary_response_partition_result_init(result);
+        result->partition = items[i].key.partition;
+        result->error_code = weir_code(op->status);
+        result->error_message = share_state_message(op);
+        if (op->status != WEIR_OK)
+            continue;
+        result->state_epoch = op->state_epoch;
+        result->leader_epoch = op->leader_epoch;
+        result->start_offset = op->start_offset;
+        result->delivery_complete_count = op->delivery_complete_count;
+    }
+    return true;
+}
+
+static void respond(struct weir_call *call, struct share_state_calls *all)
+{
+    const request_t *request = call->body;
+    struct weir_read_share_group_state_summary_response response;
+    weir_read_share_group_state_summary_response_init(&response);
+    int32_t topic_count = all->count == 0 ? 0 : request->topics.count;
+    response.results.items = WEIR_CALL_ALLOC(call, result_topic, topic_count);
+    bool has_memory = response.results.items != NULL;
+    const struct share_state_item *items = all->items;
+    for (int32_t i = 0; i < topic_count && has_memory; i++) {
+        const request_topic *wanted = &request->topics.items[i];
+        has_memory = fill_topic(call, wanted, items, &response.results.items[i]);
+        items += wanted->partitions.count;
+        response.results.count++;
+    }
+    if (has_memory)
+        weir_call_respond(call, &response);
+    else
+        weir_call_close(call);
+}
+
+static void start(struct share_state_calls *all, const request_t *request,
+                  const request_topic *topic, int32_t index)
+{
+    struct weir_share_coordinator *shares = all->call->api->options.shares;
+    struct weir_share_state_op *op = share_state_add(
+        all, request->group_id, topic->topic_id, topic->partitions.items[index].partition);
+    const struct weir_share_key *key = &WEIR_CONTAINER_OF(op, struct share_state_item, op)->key;
+    weir_share_state_summary(shares, key, op);
+}
+
+void weir_api_read_share_group_state_summary(struct weir_call *call)
+{
+    const request_t *request = call->body;
+    size_t count = count_partitions(request);
+    struct share_state_calls *all = share_state_new(call, count, respond);
+    if (all == NULL) {
+        weir_call_close(call);
+        return;
+    }
+    for (int32_t i = 0; i < request->topics.count && count > 0; i++) {
+        const request_topic *topic = &request->topics.items[i];
+        for (int32_t j = 0; j < topic->partitions.count; j++)
+            start(all, request, topic, j);
+    }
+    share_state_started(all);
+}

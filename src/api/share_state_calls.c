@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "share_state_calls.h"
+
+#include "call_state.h"
+
+#include "weir/base/assert.h"
+
+struct share_state_calls *
+share_state_new(struct weir_call *call, size_t count,
+                void (*respond)(struct weir_call *call, struct share_state_calls *all))
+{
+    struct share_state_calls *all =
+        weir_call_state_new(sizeof(*all), count, sizeof(all->items[0]));
+    if (all == NULL)
+        return NULL;
+    all->call = call;
+    all->respond = respond;
+    atomic_init(&all->open_count, count + 1);
+    return all;
+}
+
+static void finish(struct weir_call *call, void *argument)
+{
+    struct share_state_calls *all = argument;
+    all->respond(call, all);
+    for (size_t i = 0; i < all->count; i++)
+        weir_share_state_op_free(&all->items[i].op);
+    weir_free(all);
+}
+
+static void finish_one(struct share_state_calls *all)
+{
+    if (atomic_fetch_sub_explicit(&all->open_count, 1, memory_order_acq_rel) == 1)
+        weir_call_resume(all->call, finish, all);
+}
+
+static void on_done(struct weir_share_state_op *op)
+{
+    finish_one(WEIR_CONTAINER_OF(op, struct share_state_item, op)->all);
+}
+
+struct weir_share_state_op *share_state_add(struct share_state_calls *all,
+                                            struct weir_slice group_id, struct weir_uuid topic_id,
+                                            int32_t partition)
+{
+    WEIR_ASSERT(all->count < atomic_load(&all->open_count));
+    struct share_state_item *item = &all->items[all->count++];
+    item->op.done = on_done;
+    item->all = all;
+    item->key = (struct weir_share_key){
+        .group_id = group_id, .topic_id = topic_id, .partition = partition};
+    return &item->op;
+}
+
+void share_state_started(struct share_state_calls *all)
+{
+    finish_one(all);
+}
+
+struct weir_slice share_state_message(const struct weir_share_state_op *op)
+{
+    static const struct {
+        enum weir_status status;
+        const char *text;
+    } texts[] = {
+        {WEIR_UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition."},
+        {WEIR_FENCED_LEADER_EPOCH,
+         "The leader epoch in the request is older than the epoch on the broker."},
+        {WEIR_FENCED_STATE_EPOCH, "The coordinator rejected the request because the state epoch "
+                                  "did not match."},
+        {WEIR_NOT_COORDINATOR, "This is not the correct coordinator."},
+        {WEIR_COORDINATOR_NOT_AVAILABLE, "The coordinator is not available."},
+        {WEIR_COORDINATOR_LOAD_IN_PROGRESS,
+         "The coordinator is loading and hence can't process requests."},
+    };
+    if (op->status == WEIR_OK)
+        return WEIR_NULL_SLICE;
+    if (op->message != NULL)
+        return weir_slice_str(op->message);
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(texts); i++) {
+        if (texts[i].status == op->status)
+            return weir_slice_str(texts[i].text);
+    }
+    return WEIR_SLICE("The server experienced an unexpected error when processing the request.");
+}

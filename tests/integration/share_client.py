@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asks the share coordinator, request by request."""
+import struct
+
+import harness
+from harness import wait_until
+from txn_client import FlexReader, compact, compact_array
+
+FIND_COORDINATOR, METADATA = 10, 3
+INITIALIZE, READ, WRITE, DELETE, SUMMARY = 83, 84, 85, 86, 87
+NONE, UNKNOWN_TOPIC_OR_PARTITION, INVALID_REQUEST, FENCED_LEADER_EPOCH, FENCED_STATE_EPOCH = 0, 3, 42, 74, 124
+COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR = 14, 15, 16
+ACKNOWLEDGED = 2
+TAGS = b'\0'
+
+
+class ShareClient(harness.Client):
+    def flex(self, key, version, body):
+        reader = FlexReader(self.call(key, version, TAGS + body + TAGS).data)
+        reader.take('i')    # the correlation id
+        return reader
+
+    def topic_id(self, name):
+        body = compact_array([b'\0' * 16 + compact(name) + TAGS]) + b'\0\0'
+        reader = self.flex(METADATA, 12, body)
+        reader.tags()
+        reader.take('i')
+
+        def broker():
+            reader.take('i'), reader.string(), reader.take('i'), reader.string(), reader.tags()
+        reader.array(broker)
+        reader.string(), reader.take('i')
+
+        def partition():
+            reader.take('h'), reader.take('i'), reader.take('i'), reader.take('i')
+            for _ in range(3):
+                reader.array(lambda: reader.take('i'))
+            reader.tags()
+
+        def topic():
+            reader.take('h'), reader.string()
+            topic_id = reader.bytes(16)
+            reader.take('b'), reader.array(partition), reader.take('i'), reader.tags()
+            return topic_id
+        return reader.array(topic)[0]
+
+    def find(self, key, version=6):
+        reader = self.flex(FIND_COORDINATOR, version, struct.pack('>b', 2) + compact_array([compact(key)]))
+        reader.tags()
+        reader.take('i')
+
+        def coordinator():
+            reader.string(), reader.take('i'), reader.string(), reader.take('i')
+            error = reader.take('h')
+            reader.string(), reader.tags()
+            return error
+        return reader.array(coordinator)[0]
+
+    def state(self, api, version, group, topic_id, partition, fields, read=lambda reader: ()):
+        """One partition's result: (error, message, what read makes of the rest)."""
+        one = struct.pack('>i', partition) + fields + TAGS
+        reader = self.flex(api, version, compact(group) + compact_array([topic_id + compact_array([one]) + TAGS]))
+        reader.tags()
+
+        def result():
+            found = reader.take('i')
+            assert found == partition
+            error, message = reader.take('h'), reader.string()
+            rest = read(reader)
+            reader.tags()
+            return error, message, rest
+
+        def topic():
+            assert reader.bytes(16) == topic_id
+            results = reader.array(result)
+            reader.tags()
+            return results
+        return reader.array(topic)[0][0]
+
+    def initialize(self, group, topic_id, state_epoch, start, partition=0):
+        return self.state(INITIALIZE, 0, group, topic_id, partition, struct.pack('>iq', state_epoch, start))
+
+    def delete(self, group, topic_id, partition=0):
+        return self.state(DELETE, 0, group, topic_id, partition, b'')
+
+    def read(self, group, topic_id, leader_epoch, partition=0):
+        def rest(reader):
+            head = reader.take('i'), reader.take('q')
+
+            def batch():
+                values = reader.take('q'), reader.take('q'), reader.take('b'), reader.take('h')
+                reader.tags()
+                return values
+            return (*head, reader.array(batch))
+        return self.state(READ, 0, group, topic_id, partition, struct.pack('>i', leader_epoch), rest)
+
+    def write(self, group, topic_id, leader_epoch, state_epoch, start, batches, done=0, partition=0):
+        fields = struct.pack('>iiqi', state_epoch, leader_epoch, start, done)
+        fields += compact_array([struct.pack('>qqbh', *batch) + TAGS for batch in batches])
+        return self.state(WRITE, 1, group, topic_id, partition, fields)
+
+    def summary(self, group, topic_id, partition=0):
+        def rest(reader):
+            return reader.take('i'), reader.take('i'), reader.take('q'), reader.take('i')
+        return self.state(SUMMARY, 1, group, topic_id, partition, struct.pack('>i', 0), rest)
+
+    def begin(self, group, topic_id, state_epoch=0, start=0):
+        """Initializes, once the coordinator is there and has loaded."""
+        busy = (COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR)
+        last = []
+
+        def is_done():
+            last[:] = self.initialize(group, topic_id, state_epoch, start)
+            return last[0] not in busy
+        wait_until(is_done, what='the share coordinator')
+        assert last[0] == NONE, last

@@ -148,6 +148,8 @@ WEIR_HANDLER(end_txn);
 WEIR_HANDLER(write_txn_markers);
 WEIR_HANDLER(txn_offset_commit);
 WEIR_HANDLER(describe_transactions);
+WEIR_HANDLER(consumer_group_heartbeat);
+WEIR_HANDLER(consumer_group_describe);
 WEIR_HANDLER(list_transactions);
 WEIR_HANDLER(offset_for_leader_epoch);
 WEIR_HANDLER(describe_configs);

@@ -58,6 +58,8 @@ static const struct handler_row handlers[] = {
     {WEIR_API_UPDATE_FEATURES, weir_api_update_features},
     {WEIR_API_DESCRIBE_CLUSTER, weir_api_describe_cluster},
     {WEIR_API_DESCRIBE_PRODUCERS, weir_api_describe_producers},
+    {WEIR_API_CONSUMER_GROUP_HEARTBEAT, weir_api_consumer_group_heartbeat},
+    {WEIR_API_CONSUMER_GROUP_DESCRIBE, weir_api_consumer_group_describe},
     {WEIR_API_DESCRIBE_TRANSACTIONS, weir_api_describe_transactions},
     {WEIR_API_LIST_TRANSACTIONS, weir_api_list_transactions},
     {WEIR_API_LIST_CONFIG_RESOURCES, weir_api_list_config_resources},

@@ -146,7 +146,7 @@ struct group_ops {
 extern const struct group_ops classic_group_ops;  /* classic/group.c */
 extern const struct group_ops consumer_group_ops; /* consumer/group.c */
 extern const struct group_ops share_group_ops;    /* kinds.c */
-extern const struct group_ops streams_group_ops;  /* kinds.c */
+extern const struct group_ops streams_group_ops;  /* streams/group.c */
 
 const struct group_ops *group_ops_of(enum group_kind kind);
 
@@ -361,6 +361,12 @@ group_replay replay_consumer_target_epoch; /* 6 */
 group_replay replay_consumer_target;       /* 7 */
 group_replay replay_consumer_assignment;   /* 8 */
 group_replay replay_consumer_regex;        /* 16 */
+group_replay replay_streams_group;         /* streams/replay.c: 17 */
+group_replay replay_streams_member;        /* 19 */
+group_replay replay_streams_target_epoch;  /* 20 */
+group_replay replay_streams_target;        /* 21 */
+group_replay replay_streams_current;       /* 22 */
+group_replay replay_streams_topology;      /* 23 */
 
 enum weir_status machine_replay(void *machine, const struct weir_replayed *record,
                                 struct weir_detail *detail);

@@ -152,12 +152,4 @@ static enum weir_status create_share(struct group_machine *machine, struct weir_
     return create_remembered(&share_group_ops, machine, id, out);
 }
 
-static enum weir_status create_streams(struct group_machine *machine, struct weir_slice id,
-                                       int64_t wall_ms, struct group **out)
-{
-    (void)wall_ms;
-    return create_remembered(&streams_group_ops, machine, id, out);
-}
-
 const struct group_ops share_group_ops = REMEMBERED(GROUP_SHARE, "share", create_share);
-const struct group_ops streams_group_ops = REMEMBERED(GROUP_STREAMS, "streams", create_streams);

@@ -78,14 +78,6 @@ static enum weir_status replay_share(struct group_machine *machine,
     return replay_foreign(machine, GROUP_SHARE, record, key);
 }
 
-static enum weir_status replay_streams(struct group_machine *machine,
-                                       const struct weir_replayed *record, struct weir_reader *key,
-                                       struct weir_reader *value)
-{
-    (void)value;
-    return replay_foreign(machine, GROUP_STREAMS, record, key);
-}
-
 /* Who reads which type.  One that is not here, of the future, is passed over. */
 static group_replay *const readers[] = {
     [WEIR_GROUP_RECORD_LEGACY_OFFSET_COMMIT] = replay_offset,
@@ -99,7 +91,12 @@ static group_replay *const readers[] = {
     [WEIR_GROUP_RECORD_CONSUMER_GROUP_CURRENT_MEMBER_ASSIGNMENT] = replay_consumer_assignment,
     [WEIR_GROUP_RECORD_CONSUMER_GROUP_REGULAR_EXPRESSION] = replay_consumer_regex,
     [WEIR_GROUP_RECORD_SHARE_GROUP_METADATA] = replay_share,
-    [WEIR_GROUP_RECORD_STREAMS_GROUP_METADATA] = replay_streams,
+    [WEIR_GROUP_RECORD_STREAMS_GROUP_METADATA] = replay_streams_group,
+    [WEIR_GROUP_RECORD_STREAMS_GROUP_MEMBER_METADATA] = replay_streams_member,
+    [WEIR_GROUP_RECORD_STREAMS_GROUP_TARGET_ASSIGNMENT_METADATA] = replay_streams_target_epoch,
+    [WEIR_GROUP_RECORD_STREAMS_GROUP_TARGET_ASSIGNMENT_MEMBER] = replay_streams_target,
+    [WEIR_GROUP_RECORD_STREAMS_GROUP_CURRENT_MEMBER_ASSIGNMENT] = replay_streams_current,
+    [WEIR_GROUP_RECORD_STREAMS_GROUP_TOPOLOGY] = replay_streams_topology,
 };
 
 static group_replay *reader_of(int16_t type)

@@ -143,7 +143,8 @@
     X(SHARE_SESSION_NOT_FOUND)                                                                     \
     X(INVALID_SHARE_SESSION_EPOCH)                                                                 \
     X(FENCED_STATE_EPOCH)                                                                          \
-    X(SHARE_SESSION_LIMIT_REACHED)
+    X(SHARE_SESSION_LIMIT_REACHED)                                                               \
+    X(STREAMS_INVALID_TOPOLOGY)
 
 enum weir_status {
 #define X(name) WEIR_##name,

@@ -4,7 +4,7 @@
 
 #include "group_world.h"
 
-#include "weir/protocol/records/streams_group_metadata_key.h"
+#include "weir/protocol/records/share_group_metadata_key.h"
 #include "weir/protocol/records/group_metadata_key.h"
 #include "weir/protocol/records/group_metadata_value.h"
 #include "weir/protocol/records/offset_commit_key.h"
@@ -276,9 +276,9 @@ Test(reload, passes_over_record_types_it_does_not_know)
 
 static void append_newer_group(const char *group, bool is_tombstone)
 {
-    struct weir_streams_group_metadata_key key = {.group_id = weir_slice_str(group)};
+    struct weir_share_group_metadata_key key = {.group_id = weir_slice_str(group)};
     struct foreign record = {0};
-    write_key(&record, WEIR_GROUP_RECORD_STREAMS_GROUP_METADATA, &key);
+    write_key(&record, WEIR_GROUP_RECORD_SHARE_GROUP_METADATA, &key);
     if (!is_tombstone)
         weir_buf_append(&record.value, "\0\0\0\0\0\1\0", 7); /* version 0, epoch 1, no tags */
     append_one(group, -1, &record);

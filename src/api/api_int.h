@@ -172,3 +172,5 @@ WEIR_HANDLER(read_share_group_state);
 WEIR_HANDLER(write_share_group_state);
 WEIR_HANDLER(delete_share_group_state);
 WEIR_HANDLER(read_share_group_state_summary);
+WEIR_HANDLER(streams_group_heartbeat);
+WEIR_HANDLER(streams_group_describe);

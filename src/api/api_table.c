@@ -69,6 +69,8 @@ static const struct handler_row handlers[] = {
     {WEIR_API_WRITE_SHARE_GROUP_STATE, weir_api_write_share_group_state},
     {WEIR_API_DELETE_SHARE_GROUP_STATE, weir_api_delete_share_group_state},
     {WEIR_API_READ_SHARE_GROUP_STATE_SUMMARY, weir_api_read_share_group_state_summary},
+    {WEIR_API_STREAMS_GROUP_HEARTBEAT, weir_api_streams_group_heartbeat},
+    {WEIR_API_STREAMS_GROUP_DESCRIBE, weir_api_streams_group_describe},
 };
 
 struct dispatch_table {

@@ -2,6 +2,7 @@
 """Transactions of both versions, request by request: what read_committed sees, fencing, time-outs, verification, offsets,
 markers, and a kill -9 in the middle."""
 import os
+import threading
 
 import harness
 from harness import run, wait_until
@@ -251,6 +252,59 @@ def offsets_of_version_2_need_no_adding_and_go_with_an_abort(directory):
         producer = client.insist(lambda: client.end('x', producer, False, version=5))
         wait_until(lambda: client.committed_offset('g', 't', is_stable=True) == (NONE, 5))
         assert client.txn_offset_commit('x', producer, 'g', 'none', 9, version=5) == UNKNOWN_TOPIC_OR_PARTITION
+        broker.stop()
+
+
+def a_transaction_ends_though_one_of_its_topics_was_deleted(directory):
+    with _Broker(directory) as broker, broker.connect() as client:
+        client.create_topic('t')
+        client.create_topic('gone')
+        producer = _open_version_1(client)
+        assert client.add_partitions('x', producer, {'gone': [0]})['gone', 0] == NONE
+        assert client.produce_txn('x', producer, 0, 'gone', [b'a'])[0] == NONE
+        assert client.delete_topic('gone') == NONE
+        assert client.end('x', producer, True) == NONE
+        wait_until(lambda: client.describe('x')[1] == 'CompleteCommit')
+        assert client.read('t') == (2, 2, [b'a'])
+        broker.stop()
+
+
+def many_producers_at_once_lose_and_double_nothing(directory):
+    topics, committed, failed, lock = ['t0', 't1', 't2'], {}, [], threading.Lock()
+
+    def produce(broker, name):
+        with broker.connect() as client:
+            producer = client.begin(name)
+            for i in range(30):
+                values = {topics[(i + k) % 3]: b'%s-%d' % (name.encode(), i) for k in range(2)}
+                for topic, value in values.items():
+                    client.insist(lambda: client.produce_txn(name, producer, 0, topic, [value], version=12))
+                client.insist(lambda: (client.txn_offset_commit(name, producer, 'g', 't0', i, version=5), None))
+                producer = client.insist(lambda: client.end(name, producer, i % 3 != 0, version=5))
+                if i % 3 != 0:
+                    with lock:
+                        for topic, value in values.items():
+                            committed.setdefault(topic, []).append(value)
+
+    def guarded(broker, name):
+        try:
+            produce(broker, name)
+        except Exception as error:      # told by the claim below
+            failed.append((name, error))
+
+    with _Broker(directory) as broker, broker.connect() as client:
+        for topic in topics:
+            client.create_topic(topic)
+        client.coordinate('g')
+        threads = [threading.Thread(target=guarded, args=(broker, 'x%d' % i)) for i in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failed, failed
+        for topic in topics:
+            _wait_for_marker(client, topic)
+            assert sorted(client.read(topic)[2]) == sorted(committed[topic]), topic
         broker.stop()
 
 

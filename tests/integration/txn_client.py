@@ -7,7 +7,7 @@ import harness
 from harness import Client, Reader, WAIT_SECONDS, array, crc32c, string, varint
 
 INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, WRITE_MARKERS, TXN_OFFSET_COMMIT = 22, 24, 25, 26, 27, 28
-OFFSET_FETCH, DESCRIBE_PRODUCERS, DESCRIBE_TRANSACTIONS, LIST_TRANSACTIONS = 9, 61, 65, 66
+DELETE_TOPICS, OFFSET_FETCH, DESCRIBE_PRODUCERS, DESCRIBE_TRANSACTIONS, LIST_TRANSACTIONS = 20, 9, 61, 65, 66
 
 NONE, UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR = 0, 3, 14, 15, 16
 INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, INVALID_PRODUCER_ID_MAPPING, INVALID_TRANSACTION_TIMEOUT = 47, 48, 49, 50
@@ -273,6 +273,13 @@ class TxnClient(Client):
         return answer
 
     # -- Looking --
+
+    def delete_topic(self, topic):
+        """-> error"""
+        reader = self.call(DELETE_TOPICS, 1, array([string(topic)]) + struct.pack('>i', 30000))
+        reader.take('i')
+        ((_, error),) = reader.array(lambda: (reader.string(), reader.take('h')))
+        return error
 
     def read(self, topic, isolation=1, partition=0, offset=0):
         """-> (last stable offset, high watermark, values); without control batches and, when committed, aborted ones"""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The client program of harness/clients.py on confluent-kafka; `flood` and `worker` are those of the delivery cases."""
+import os
 import signal
 import sys
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 STOPPED = []
 
@@ -36,9 +37,11 @@ def produce(address, topic, codec, count, prefix, **settings):
 
 
 def consumer_of(address, topic, group, offset=None, **settings):
+    # The new group protocol leaves the timeouts to the broker.
+    timeouts = {'session.timeout.ms': 6000, 'heartbeat.interval.ms': 500}
+    protocol = {'group.protocol': 'consumer'} if os.environ.get('GROUP_PROTOCOL') == 'consumer' else timeouts
     consumer = Consumer({'bootstrap.servers': address, 'group.id': group, 'auto.offset.reset': 'earliest',
-                         'session.timeout.ms': 6000, 'heartbeat.interval.ms': 500, 'auto.commit.interval.ms': 200,
-                         'fetch.wait.max.ms': 100, 'check.crcs': True, **settings})
+                         'auto.commit.interval.ms': 200, 'fetch.wait.max.ms': 100, 'check.crcs': True, **protocol, **settings})
 
     def show(partitions):
         say('A', ','.join(str(p.partition) for p in partitions))
@@ -99,6 +102,88 @@ def worker(address, topic, group, when):
     consumer.close()
 
 
+def transactional(address, name):
+    producer = Producer({'bootstrap.servers': address, 'transactional.id': name, 'linger.ms': 1})
+    producer.init_transactions(30)
+    return producer
+
+
+def write(producer, topic, prefix, numbers):
+    for n in numbers:
+        producer.produce(topic, key='k%d' % n, value='%s-%d' % (prefix, n))
+    producer.flush(30)
+
+
+def fence(address, sink, name):
+    """A producer whose id another one takes is refused what it goes on to do."""
+    zombie = transactional(address, name)
+    zombie.begin_transaction()
+    write(zombie, sink, 'z', [0])
+    heir = transactional(address, name)
+    heir.begin_transaction()
+    write(heir, sink, 'y', range(10))
+    try:
+        zombie.commit_transaction(30)
+    except KafkaException as error:
+        if error.args[0].fatal():
+            say('FENCED')
+        else:
+            print(error, file=sys.stderr)
+    heir.commit_transaction(30)
+    return heir
+
+
+def transform(address, source, sink, group, producer):
+    consumer = consumer_of(address, source, group, **{'enable.auto.commit': False})
+    committed, is_aborted = 0, False
+    while committed < 100:
+        batch = []
+        while len(batch) < 10:
+            message = poll(consumer)
+            if message is not None:
+                batch.append(message)
+        producer.begin_transaction()
+        write(producer, sink, 'x', [int(message.value().decode().split()[0].split('-')[1]) for message in batch])
+        next_offset = batch[-1].offset() + 1
+        producer.send_offsets_to_transaction([TopicPartition(source, 0, next_offset)], consumer.consumer_group_metadata(), 30)
+        if committed == 30 and not is_aborted:
+            producer.abort_transaction(30)
+            is_aborted = True
+            consumer.seek(TopicPartition(source, 0, batch[0].offset()))
+        else:
+            producer.commit_transaction(30)
+            committed += 10
+    say('COMMITTED', consumer.committed([TopicPartition(source, 0)], 30)[0].offset)
+    consumer.close()
+
+
+def read_all(address, topic):
+    """The whole topic, read_committed."""
+    consumer = Consumer({'bootstrap.servers': address, 'group.id': topic + '-reader', 'isolation.level': 'read_committed',
+                         'auto.offset.reset': 'earliest', 'enable.auto.commit': False, 'enable.partition.eof': True})
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(3)])
+    ended = set()
+    while len(ended) < 3:
+        message = consumer.poll(0.2)
+        if message is not None and message.error():
+            ended.add(message.partition())
+        elif message is not None:
+            show_record(message)
+    consumer.close()
+
+
+def transactions(address, source, sink, group, name):
+    producer = transactional(address, name)
+    producer.begin_transaction()
+    write(producer, sink, 'c', range(50))
+    producer.commit_transaction(30)
+    producer.begin_transaction()
+    write(producer, sink, 'a', range(50))
+    producer.abort_transaction(30)
+    transform(address, source, sink, group, fence(address, sink, name))
+    read_all(address, sink)
+
+
 def main():
     signal.signal(signal.SIGTERM, lambda *_: STOPPED.append(1))
     verb, rest = sys.argv[1], sys.argv[2:]
@@ -112,6 +197,8 @@ def main():
         consume(*rest[:3], count=int(rest[4]), offset=int(rest[3]))
     elif verb == 'member':
         consume(*rest, count=None)
+    elif verb == 'transactions':
+        transactions(*rest)
     elif verb == 'worker':
         worker(*rest)
     else:

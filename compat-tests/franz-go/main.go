@@ -140,6 +140,8 @@ func main() {
 		consume(words[1], words[2], words[3], number(words[4]), number(words[5]))
 	case len(words) == 4 && words[0] == "member":
 		consume(words[1], words[2], words[3], -1, -1)
+	case len(words) == 6 && words[0] == "transactions":
+		transactions(words[1], words[2], words[3], words[4], words[5])
 	default:
 		fmt.Fprintln(os.Stderr, "usage: see harness/clients.py")
 		os.Exit(2)

@@ -80,10 +80,15 @@ def masked(lines):
     return shown
 
 
+def as_id(found):
+    """Twenty-two characters are a UUID as Kafka writes it, unless they are words."""
+    return found[0] if re.fullmatch(r'([A-Z]?[a-z]+)+|[a-z-]+', found[0]) else 'ID'
+
+
 def normal(ctx, text):
     text = text.replace(ctx.address, 'ADDRESS').replace(ctx.dir, 'DIR')
     text = re.sub(r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', 'UUID', text)
-    text = re.sub(r'(?<![\w.-])[\w-]{22}(?![\w-])', lambda found: 'ID' if re.search('[A-Z]', found[0]) else found[0], text)
+    text = re.sub(r'(?<![\w.-])[\w-]{22}(?![\w-])', as_id, text)
     text = re.sub(r'\b1[6-9]\d{11}\b', 'TIME', text)
     text = re.sub(r'\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)?', 'TIME', text)
     text = re.sub(r'Epoch: \d+', 'Epoch: *', text)

@@ -9,6 +9,9 @@
   PROGRAM member ADDRESS TOPIC GROUP                 a member that consumes and commits until it is killed; prints its
                                                      assignment whenever it changes
 
+and, if it knows transactions:
+  PROGRAM transactions ADDRESS IN OUT GROUP ID       see transaction_case()
+
 A record is the line "R partition offset key value"; only the value's first word is printed.  An assignment is the line
 "A 0,1,2" with every partition the member now has.  Session timeout is 6 s, the least Kafka's default broker allows.
 """
@@ -19,10 +22,11 @@ import subprocess
 import threading
 
 from . import broker, wire
-from .cases import check, check_equal, short, wait_until
+from .cases import Skip, check, check_equal, short, wait_until
 
 RECORDS = 600
 PARTITIONS = 6
+API_END_TXN, API_CONSUMER_GROUP_HEARTBEAT = 26, 68
 
 
 class Client:
@@ -142,8 +146,8 @@ def codec_cases(ctx, client):
             check_records(client.consume(ctx.address, topic, group, RECORDS), 'a', RECORDS, 3)
 
 
-def group_case(ctx, client):
-    with ctx.case('group_of_3_goes_on_when_one_is_killed'):
+def group_case(ctx, client, suffix=''):
+    with ctx.case('group_of_3_goes_on_when_one_is_killed' + suffix):
         topic, group = ctx.name('group'), ctx.name('group')
         wire.create_topic(ctx.address, topic, PARTITIONS)
         members = [client.member(ctx.address, topic, group) for _ in range(3)]
@@ -183,6 +187,25 @@ def replay_case(ctx, client):
         check_equal([row[1] for row in got], list(range(120, 150)), 'offsets of the replay from 120')
         client.produce(ctx.address, topic, 'none', 10, 'last')
         check_records(client.consume(ctx.address, topic, group, 10), 'last', 10, 1)
+
+
+def transaction_case(ctx, client):
+    """The program, with the transactional id ID: commits c-0 to c-49 to OUT; writes a-0 to a-49 and aborts; begins z-0, after
+    which a second producer with the same id takes over and writes y-0 to y-9, and what the first does then fails: the line
+    "FENCED"; then consumes IN (values i-0 to i-99) in GROUP and writes x-N for each i-N to OUT, ten a transaction with the
+    offsets in it; the fourth is aborted and done again.  Prints the group's offset, "COMMITTED 100", and OUT read_committed."""
+    with ctx.case('transactions_commit_abort_fence_and_consume_transform_produce'):
+        if API_END_TXN not in wire.api_versions(ctx.address):
+            raise Skip('no transactions here')
+        source, sink, group = ctx.name('in'), ctx.name('out'), ctx.name('ctp')
+        wire.create_topic(ctx.address, source, 1)
+        wire.create_topic(ctx.address, sink, 3)
+        client.produce(ctx.address, source, 'none', 100, 'i')
+        lines = client.call('transactions', ctx.address, source, sink, group, ctx.name('id'), seconds=90)
+        check('FENCED' in lines, lambda: 'the zombie is not fenced: ' + short(lines))
+        check('COMMITTED 100' in lines, lambda: 'the offset of the group: ' + short([line for line in lines if 'COMMITTED' in line]))
+        wanted = [value(prefix, n) for prefix, count in (('c', 50), ('x', 100), ('y', 10)) for n in range(count)]
+        check_equal(sorted(row[3] for row in records(lines)), sorted(wanted), 'what is committed')
 
 
 def run_all(ctx, client):

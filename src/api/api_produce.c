@@ -643,7 +643,7 @@ static void verify_and_append(struct weir_call *call, struct produce *produce)
         weir_call_close(call);
         return;
     }
-    if (weir_txn_verify_is_on(call)) {
+    if (weir_txn_verify_is_needed(call, verify->mode)) {
         weir_txn_verify_start(verify);
         return;
     }

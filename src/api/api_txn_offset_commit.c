@@ -273,7 +273,7 @@ static void verify_and_commit(struct committing *committing)
 {
     struct weir_call *call = committing->call;
     const request_t *request = call->body;
-    if (!weir_txn_verify_is_on(call)) {
+    if (!weir_txn_verify_is_needed(call, mode_of(call))) {
         committing->guard = WEIR_GUARD_OFF;
         commit(committing);
         return;

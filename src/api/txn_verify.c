@@ -3,8 +3,10 @@
 
 #include "weir/metadata/config_resolve.h"
 
-bool weir_txn_verify_is_on(const struct weir_call *call)
+bool weir_txn_verify_is_needed(const struct weir_call *call, enum weir_verify_mode mode)
 {
+    if (mode == WEIR_VERIFY_ADD)
+        return true;
     struct weir_config_resolver resolver = weir_call_resolver(call);
     return weir_config_broker_bool(&resolver, "transaction.partition.verification.enable");
 }

@@ -48,5 +48,6 @@ struct weir_txn_verify {
 /* Calls then on the loop, possibly before it returns. */
 void weir_txn_verify_start(struct weir_txn_verify *verify);
 
-/* transaction.partition.verification.enable */
-bool weir_txn_verify_is_on(const struct weir_call *call);
+/* transaction.partition.verification.enable; nobody but us adds the partitions of a client of
+ * transaction version 2, so for these the coordinator is asked whatever the key says. */
+bool weir_txn_verify_is_needed(const struct weir_call *call, enum weir_verify_mode mode);

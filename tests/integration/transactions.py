@@ -196,6 +196,21 @@ def without_verification_a_transaction_may_hang_and_an_operator_can_end_it(direc
         broker.stop()
 
 
+def without_verification_version_2_still_adds_what_it_writes(directory):
+    with _Broker(directory, 'transaction.partition.verification.enable=false') as broker, broker.connect() as client:
+        client.create_topic('t')
+        client.coordinate('g')
+        producer = client.begin('x')
+        assert client.produce_txn('x', producer, 0, 't', [b'a'], version=12)[0] == NONE
+        assert client.describe('x')[1:] == ('Ongoing', *producer, {'t': [0]})
+        client.insist(lambda: (client.txn_offset_commit('x', producer, 'g', 't', 5, version=5), None))
+        client.insist(lambda: client.end('x', producer, True, version=5))
+        _wait_for_marker(client)
+        assert client.read('t')[2] == [b'a']
+        wait_until(lambda: client.committed_offset('g', 't', is_stable=True) == (NONE, 5))
+        broker.stop()
+
+
 def a_marker_counts_when_it_is_durable(directory):
     with _Broker(directory, 'log.flush.interval.messages=1') as broker, broker.connect() as client:
         client.create_topic('t')

@@ -310,6 +310,7 @@ static void block_signals(void)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGUSR1);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* fails only for an unknown "how" */
     (void)signal(SIGPIPE, SIG_IGN);
 }
@@ -384,8 +385,11 @@ enum weir_status weir_broker_run(struct weir_broker *broker, struct weir_detail 
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
-    while (sigwait(&signals, &signal_number) != 0)
-        continue;
+    (void)sigaddset(&signals, SIGUSR1);
+    while (signal_number != SIGTERM && signal_number != SIGINT) {
+        if (sigwait(&signals, &signal_number) == 0 && signal_number == SIGUSR1)
+            weir_broker_log_groups(broker);
+    }
     WEIR_LOG_INFO(broker->log, "stopping",
                   WEIR_STR("signal", signal_number == SIGINT ? "SIGINT" : "SIGTERM"));
     enum weir_status status = stop(broker, detail);

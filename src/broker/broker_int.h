@@ -62,6 +62,10 @@ struct weir_broker {
     atomic_bool metadata_failed;
 };
 
+/* group_history.c: writes every group and its last rebalances into the log; on the thread that waits
+ * for signals. */
+void weir_broker_log_groups(struct weir_broker *broker);
+
 /* broker_follow.c: what the broker does when the image changes. */
 void weir_broker_follow_init(struct weir_broker *broker);
 /* Applies the whole current image, then follows. */

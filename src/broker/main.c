@@ -64,6 +64,7 @@ static void block_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* fails only for a wrong argument */
     (void)signal(SIGPIPE, SIG_IGN);
 }

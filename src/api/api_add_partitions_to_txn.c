@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AddPartitionsToTxn (key 24).  Up to version 3 a client adds the partitions of its one transaction;
- * from 4 on brokers send many, to add them or only to verify (KIP-890).  A transaction with a
- * partition that does not exist is not touched at all.  A request without transactions is answered
- * (Apache Kafka never does).
+ * AddPartitionsToTxn (key 24).  Up to version 3 a client adds the partitions of its one
+ * transaction; from 4 on brokers send many, to add them or only to verify (KIP-890).  A transaction
+ * with a partition that does not exist is not touched at all.  A request without transactions is
+ * answered (Apache Kafka never does).
  */
 #include "api_int.h"
 
@@ -75,7 +75,8 @@ static bool collect(struct weir_call *call, const asked_topic_t *topics, int32_t
     qsort(out->partitions, filled, sizeof(out->partitions[0]), compare_partitions);
     for (size_t i = 0; i < filled; i++) {
         if (out->partition_count == 0 ||
-            compare_partitions(&out->partitions[out->partition_count - 1], &out->partitions[i]) != 0)
+            compare_partitions(&out->partitions[out->partition_count - 1], &out->partitions[i]) !=
+                0)
             out->partitions[out->partition_count++] = out->partitions[i];
     }
     return true;
@@ -90,8 +91,7 @@ static bool do_all_exist(const struct weir_call *call, struct weir_txn_add *add)
         const struct weir_image_topic *topic = weir_image_topic(call->image, partition->topic);
         bool exists = topic != NULL && partition->partition >= 0 &&
                       partition->partition < topic->partition_count;
-        partition->status =
-            exists ? WEIR_OPERATION_NOT_ATTEMPTED : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
+        partition->status = exists ? WEIR_OPERATION_NOT_ATTEMPTED : WEIR_UNKNOWN_TOPIC_OR_PARTITION;
         is_missing = is_missing || !exists;
     }
     return !is_missing;
@@ -186,9 +186,8 @@ static void respond(struct weir_call *call, void *argument)
             has_memory = fill_topics(call, txn, &results[t].topic_results.items,
                                      &results[t].topic_results.count);
         } else if (has_memory) {
-            has_memory =
-                fill_topics(call, txn, &response.results_by_topic_v3_and_below.items,
-                            &response.results_by_topic_v3_and_below.count);
+            has_memory = fill_topics(call, txn, &response.results_by_topic_v3_and_below.items,
+                                     &response.results_by_topic_v3_and_below.count);
         }
         if (txn->is_asked)
             weir_txn_op_free(&txn->add.op);

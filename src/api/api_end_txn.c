@@ -48,7 +48,6 @@ void weir_api_end_txn(struct weir_call *call)
         .producer_id = request->producer_id,
         .producer_epoch = request->producer_epoch,
         .is_commit = request->committed,
-        .client_transaction_version =
-            weir_end_txn_response_has_producer_id(call->version) ? 2 : 0};
+        .client_transaction_version = weir_end_txn_response_has_producer_id(call->version) ? 2 : 0};
     weir_txn_end(call->api->options.txns, &ending->end);
 }

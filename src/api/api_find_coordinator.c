@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FindCoordinator (key 10).  Of groups, transactions, and (from version 6 on) share partitions, whose
- * key is "group:topicId:partition".  The first look-up creates the internal topic and waits for it,
- * so that the client need not ask again.
+ * FindCoordinator (key 10).  Of groups, transactions, and (from version 6 on) share partitions,
+ * whose key is "group:topicId:partition".  The first look-up creates the internal topic and waits
+ * for it, so that the client need not ask again.
  */
 #include "api_topics_int.h"
 

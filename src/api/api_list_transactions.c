@@ -77,7 +77,7 @@ void weir_api_list_transactions(struct weir_call *call)
     const struct weir_list_transactions_request *request = call->body;
     struct weir_topic_regex *pattern = NULL;
     if (request->transactional_id_pattern.size > 0) { /* null and empty: all */
-        struct weir_detail why = {{0}}; /* the answer has no place for it */
+        struct weir_detail why = {{0}};               /* the answer has no place for it */
         enum weir_status status =
             weir_topic_regex_new(request->transactional_id_pattern, &pattern, &why);
         if (status != WEIR_OK) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Produce (key 0).  Batches that open a transaction in their partition are verified with its
- * coordinator first (KIP-890).  Each partition's batch is checked and appended in the order of the request; the
- * answer leaves at once for acks 0 and 1, for acks -1 when every batch is below its partition's
- * high watermark, and for any acks not before the syncs that flush.messages asks for.
+ * coordinator first (KIP-890).  Each partition's batch is checked and appended in the order of the
+ * request; the answer leaves at once for acks 0 and 1, for acks -1 when every batch is below its
+ * partition's high watermark, and for any acks not before the syncs that flush.messages asks for.
  */
 #include "api_int.h"
 #include "topic_slots.h"
@@ -128,8 +128,7 @@ static enum weir_status append(struct weir_call *call, struct produce *produce,
     }
     struct weir_partition_appended appended;
     struct weir_produce_errors errors;
-    const struct weir_produce_terms terms = {.acks = request->acks,
-                                             .verification_guard = guard};
+    const struct weir_produce_terms terms = {.acks = request->acks, .verification_guard = guard};
     status = weir_partition_produce(partition, &batch, &terms, &appended, &errors);
     out->log_start_offset = appended.log_start_offset;
     if (status == WEIR_OK) {
@@ -415,9 +414,8 @@ static void append_deferred(struct weir_task *task)
             struct weir_detail why = {{0}};
             status = weir_partition_make_room(batch->partition, &why);
             if (status == WEIR_OK)
-                status =
-                    append(produce->call, produce, batch->partition, batch->records, batch->guard,
-                           batch->out);
+                status = append(produce->call, produce, batch->partition, batch->records,
+                                batch->guard, batch->out);
             else if (status == WEIR_NO_SPACE)
                 batch->out->error_message = weir_arena_printf(produce->call->arena, "%s", why.text);
             else if (status == WEIR_CLOSED)
@@ -512,8 +510,7 @@ static enum weir_verify_mode verify_mode(const struct weir_call *call)
 /* Whether the partition is led here and the batch opens a transaction in it: then it gets a guard,
  * and the coordinator is to be asked.  What is wrong otherwise is found when it is appended. */
 static void begin_verification(struct produce *produce, const struct weir_image_topic *topic,
-                               int32_t index, struct weir_slice records,
-                               struct verified_batch *out)
+                               int32_t index, struct weir_slice records, struct verified_batch *out)
 {
     struct weir_txn_verify *verify = &produce->verify;
     struct weir_batch batch;
@@ -524,11 +521,11 @@ static void begin_verification(struct produce *produce, const struct weir_image_
         weir_replicas_find(produce->call->api->options.replicas, topic->id, index);
     if (partition == NULL)
         return;
-    const struct weir_verification_request wanted = {
-        .producer_id = batch.producer_id,
-        .producer_epoch = batch.producer_epoch,
-        .base_sequence = batch.base_sequence,
-        .supports_epoch_bump = verify->mode == WEIR_VERIFY_ADD};
+    const struct weir_verification_request wanted = {.producer_id = batch.producer_id,
+                                                     .producer_epoch = batch.producer_epoch,
+                                                     .base_sequence = batch.base_sequence,
+                                                     .supports_epoch_bump =
+                                                         verify->mode == WEIR_VERIFY_ADD};
     *out = (struct verified_batch){.guard = WEIR_GUARD_NONE};
     if (weir_partition_begin_verification(partition, &wanted, &out->guard) == WEIR_OK &&
         out->guard != WEIR_GUARD_NONE) {
@@ -587,7 +584,8 @@ static bool are_guards_current(void *argument)
         const struct verified_batch *verified = &produce->verified[i];
         if (verified->asked == NULL)
             continue;
-        const struct weir_image_topic *topic = weir_image_topic(call->image, verified->asked->topic);
+        const struct weir_image_topic *topic =
+            weir_image_topic(call->image, verified->asked->topic);
         struct weir_partition *partition =
             topic == NULL ? NULL
                           : weir_replicas_find(call->api->options.replicas, topic->id,

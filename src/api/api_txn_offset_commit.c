@@ -2,9 +2,9 @@
 
 /*
  * TxnOffsetCommit (key 28): offsets that count when the producer's transaction commits.  Partitions
- * that exist go to the group; when none does, it is not asked at all.  Before that the transaction's
- * coordinator is asked whether the group's partition of __consumer_offsets belongs to the
- * transaction (KIP-890), or, from version 5 on, adds it.
+ * that exist go to the group; when none does, it is not asked at all.  Before that the
+ * transaction's coordinator is asked whether the group's partition of __consumer_offsets belongs to
+ * the transaction (KIP-890), or, from version 5 on, adds it.
  */
 
 #include "call_state.h"
@@ -37,8 +37,8 @@ static bool has_partition(const struct weir_image_topic *topic, int32_t partitio
 
 /* ---- The request ---- */
 
-/* True when every topic and partition exists: then the answer mirrors the request; otherwise topics that were
- * named twice become one. */
+/* True when every topic and partition exists: then the answer mirrors the request; otherwise topics
+ * that were named twice become one. */
 static bool do_all_exist(const struct weir_call *call)
 {
     const request_t *request = call->body;

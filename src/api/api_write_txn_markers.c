@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WriteTxnMarkers (key 27): a transaction coordinator, or an operator who ends a hanging transaction
- * (KIP-664), has markers written.  Answered when every marker is below the high watermark of its
- * partition.  A request that names a partition twice in one marker is refused as a whole.
+ * WriteTxnMarkers (key 27): a transaction coordinator, or an operator who ends a hanging
+ * transaction (KIP-664), has markers written.  Answered when every marker is below the high
+ * watermark of its partition.  A request that names a partition twice in one marker is refused as a
+ * whole.
  */
 #include "api_int.h"
 
@@ -161,10 +162,9 @@ static void fill(const struct line *lines, size_t count, result_t *results, topi
             result->topics.count++;
         }
         topic_t *topic = &topics[used_topics - 1];
-        partition_t *partition =
-            !is_new_topic && before->partition == line->partition
-                ? &topic->partitions.items[topic->partitions.count - 1]
-                : &topic->partitions.items[topic->partitions.count++];
+        partition_t *partition = !is_new_topic && before->partition == line->partition
+                                     ? &topic->partitions.items[topic->partitions.count - 1]
+                                     : &topic->partitions.items[topic->partitions.count++];
         weir_write_txn_markers_response_writable_txn_marker_partition_result_init(partition);
         partition->partition_index = line->partition;
         partition->error_code = code_of(line->status);

@@ -3,8 +3,8 @@
  * M1  an item gets its status exactly once, and done is called by whoever gives the last one; the
  *     thread that starts the job holds one count of its own until all items were begun.
  * M2  an item that waits is in the list or in the hands of the one look() that took it out.  Who
- *     moves a high watermark counts wakes up first; a look() that found nothing looks again when the
- *     count has changed, so none is missed.
+ *     moves a high watermark counts wakes up first; a look() that found nothing looks again when
+ * the count has changed, so none is missed.
  */
 #include "weir/api/txn_markers.h"
 
@@ -232,8 +232,8 @@ static void write_to_group(struct marker_item *item)
         return;
     }
     item->shard.done = shard_done;
-    enum weir_status status = weir_shard_end_txn(
-        shard, &job->marker, job->markers->transaction_version, &item->shard);
+    enum weir_status status =
+        weir_shard_end_txn(shard, &job->marker, job->markers->transaction_version, &item->shard);
     if (status != WEIR_OK)
         end_item(item, status);
     weir_shard_unref(shard);

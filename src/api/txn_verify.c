@@ -61,9 +61,8 @@ static bool try_again_later(struct weir_txn_verify *verify)
         return false;
     verify->timer.fire = on_timer;
     return weir_loop_timer_set(loop, &verify->timer,
-                               now_ms +
-                                   weir_config_broker_i64(
-                                       &resolver, "add.partitions.to.txn.retry.backoff.ms")) ==
+                               now_ms + weir_config_broker_i64(
+                                            &resolver, "add.partitions.to.txn.retry.backoff.ms")) ==
            WEIR_OK;
 }
 
@@ -98,15 +97,15 @@ static void ask(struct weir_txn_verify *verify)
         verify->then(verify->call, verify->argument);
         return;
     }
-    verify->add = (struct weir_txn_add){.op = {.done = on_done},
-                                        .transactional_id = verify->transactional_id,
-                                        .producer_id = verify->producer_id,
-                                        .producer_epoch = verify->producer_epoch,
-                                        .verify_only = verify->mode != WEIR_VERIFY_ADD,
-                                        .client_transaction_version =
-                                            verify->mode == WEIR_VERIFY_ADD ? 2 : 0,
-                                        .partitions = verify->partitions,
-                                        .partition_count = verify->partition_count};
+    verify->add =
+        (struct weir_txn_add){.op = {.done = on_done},
+                              .transactional_id = verify->transactional_id,
+                              .producer_id = verify->producer_id,
+                              .producer_epoch = verify->producer_epoch,
+                              .verify_only = verify->mode != WEIR_VERIFY_ADD,
+                              .client_transaction_version = verify->mode == WEIR_VERIFY_ADD ? 2 : 0,
+                              .partitions = verify->partitions,
+                              .partition_count = verify->partition_count};
     weir_txn_add(verify->call->api->options.txns, &verify->add);
 }
 

@@ -183,8 +183,7 @@ static enum weir_status new_shares(struct weir_broker *broker)
                                                      .state_port_context = broker,
                                                      .config =
                                                          weir_share_coordinator_config_default()};
-    options.config.snapshot_update_records_per_snapshot =
-        config->share_snapshot_update_records;
+    options.config.snapshot_update_records_per_snapshot = config->share_snapshot_update_records;
     options.config.write_timeout_ms = config->share_write_timeout_ms;
     options.config.load_buffer_bytes = (size_t)config->share_load_buffer_bytes;
     return weir_share_coordinator_new(&options, &broker->shares);

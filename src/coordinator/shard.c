@@ -249,11 +249,10 @@ static enum weir_status append_marker(struct weir_shard *shard,
         options->port_context, shard->partition, marker, transaction_version,
         atomic_load(&shard->leader_epoch), &appended, &detail);
     if (status != WEIR_OK) {
-        WEIR_STEP_WARN(step, "coordinator_marker_refused", WEIR_STR("topic", options->topic),
-                       WEIR_I64("partition", shard->partition),
-                       WEIR_I64("producer_id", marker->producer_id),
-                       WEIR_STR("status", weir_status_name(status)),
-                       WEIR_STR("reason", detail.text));
+        WEIR_STEP_WARN(
+            step, "coordinator_marker_refused", WEIR_STR("topic", options->topic),
+            WEIR_I64("partition", shard->partition), WEIR_I64("producer_id", marker->producer_id),
+            WEIR_STR("status", weir_status_name(status)), WEIR_STR("reason", detail.text));
         return weir_coordinator_append_status(status);
     }
     shard_set_written(shard, &appended);
@@ -320,7 +319,8 @@ void shard_tick(struct weir_shard *shard, int64_t now_ms)
 static void watermark_moved(struct weir_log_watch *watch)
 {
     struct weir_shard *shard = WEIR_CONTAINER_OF(watch, struct weir_shard, watch);
-    if (!atomic_load(&shard->has_waiting) || atomic_exchange(&shard->is_watermark_task_queued, true))
+    if (!atomic_load(&shard->has_waiting) ||
+        atomic_exchange(&shard->is_watermark_task_queued, true))
         return;
     weir_shard_ref(shard);
     weir_task_pool_submit(shard->coordinator->options.pool, &shard->watermark_task);

@@ -6,7 +6,8 @@
  * W1  an atomic step is one batch; when that is above max.message.bytes nothing is appended.
  * W2  the machine replays exactly what is in the log, with the offsets it got there.
  * W3  batches look as Apache Kafka's coordinator writes them: magic 2, CreateTime, no producer
- *     (id and epoch -1) unless they are part of a transaction, base sequence 0 in either case (-1 in
+ *     (id and epoch -1) unless they are part of a transaction, base sequence 0 in either case (-1
+ * in
  *     __transaction_state).
  */
 

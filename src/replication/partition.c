@@ -441,7 +441,8 @@ enum weir_status weir_partition_produce(struct weir_partition *partition,
     return status;
 }
 
-/* The lock is held.  May this broker's own batch, made in this leader epoch (-1: any), be appended? */
+/* The lock is held.  May this broker's own batch, made in this leader epoch (-1: any), be appended?
+ */
 static enum weir_status check_own(struct weir_partition *partition, int32_t leader_epoch)
 {
     enum weir_status status = check_leader(partition, -1);
@@ -483,8 +484,8 @@ enum weir_status weir_partition_append_own(struct weir_partition *partition,
                                            struct weir_partition_appended *out,
                                            struct weir_detail *detail)
 {
-    return weir_partition_append_own_txn(partition, batch_bytes, leader_epoch, WEIR_GUARD_NONE,
-                                         out, detail);
+    return weir_partition_append_own_txn(partition, batch_bytes, leader_epoch, WEIR_GUARD_NONE, out,
+                                         detail);
 }
 
 enum weir_status weir_partition_append_marker(struct weir_partition *partition,
@@ -496,13 +497,11 @@ enum weir_status weir_partition_append_marker(struct weir_partition *partition,
     weir_lock_take(&partition->lock);
     enum weir_status status = check_own(partition, marker->leader_epoch);
     if (status == WEIR_OK) {
-        struct weir_log_append_options options = {.origin = WEIR_APPEND_COORDINATOR,
-                                                  .leader_epoch = partition->leader_epoch,
-                                                  .transaction_version =
-                                                      marker->transaction_version,
-                                                  .roll = marker->can_wait
-                                                              ? WEIR_LOG_ROLL_REFUSE
-                                                              : WEIR_LOG_ROLL_LATER};
+        struct weir_log_append_options options = {
+            .origin = WEIR_APPEND_COORDINATOR,
+            .leader_epoch = partition->leader_epoch,
+            .transaction_version = marker->transaction_version,
+            .roll = marker->can_wait ? WEIR_LOG_ROLL_REFUSE : WEIR_LOG_ROLL_LATER};
         status = weir_partition_log_append_marker(partition->log, &marker->marker, &options,
                                                   &result, detail);
     }
@@ -512,10 +511,9 @@ enum weir_status weir_partition_append_marker(struct weir_partition *partition,
     return marker->can_wait ? status : own_status(status);
 }
 
-enum weir_status
-weir_partition_begin_verification(struct weir_partition *partition,
-                                  const struct weir_verification_request *request,
-                                  uint64_t *out_guard)
+enum weir_status weir_partition_begin_verification(struct weir_partition *partition,
+                                                   const struct weir_verification_request *request,
+                                                   uint64_t *out_guard)
 {
     weir_lock_take(&partition->lock);
     enum weir_status status = check_leader(partition, -1);

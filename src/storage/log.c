@@ -528,8 +528,7 @@ weir_partition_log_begin_verification(struct weir_partition_log *log,
     *out_guard = 0;
     weir_lock_take(&log->lock);
     if (!has_open_txn(log, request->producer_id, request->producer_epoch))
-        status =
-            weir_producer_state_begin_verification(log->producers, request, now_ms, out_guard);
+        status = weir_producer_state_begin_verification(log->producers, request, now_ms, out_guard);
     weir_lock_release(&log->lock);
     return status;
 }

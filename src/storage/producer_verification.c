@@ -78,9 +78,8 @@ weir_producer_state_begin_verification(struct weir_producer_state *state,
                                            .lowest_sequence = request->base_sequence,
                                            .epoch = request->producer_epoch,
                                            .supports_epoch_bump = request->supports_epoch_bump};
-        enum weir_status status = weir_map_put(&state->verifications,
-                                               WEIR_KEY(verification->producer_id), verification,
-                                               NULL);
+        enum weir_status status = weir_map_put(
+            &state->verifications, WEIR_KEY(verification->producer_id), verification, NULL);
         if (status != WEIR_OK) {
             weir_free(verification);
             return status;

@@ -6,7 +6,8 @@
  * coordinator (as its marker port) and for WriteTxnMarkers.  Those of __consumer_offsets go through
  * the group coordinator's shards, which take the offsets of the transaction over or drop them.
  *
- * Any thread.  One lock (rank TXN_MARKERS) around the list of markers that wait for the high watermark.
+ * Any thread.  One lock (rank TXN_MARKERS) around the list of markers that wait for the high
+ * watermark.
  */
 
 #include "weir/group/group_service.h"
@@ -32,7 +33,8 @@ WEIR_MUST_CHECK enum weir_status
 weir_marker_writer_new(const struct weir_marker_writer_options *options,
                        struct weir_marker_writer **out);
 /* Completes the markers that wait for the high watermark with NOT_LEADER_OR_FOLLOWER.  After the
- * group service was stopped; then the pool is drained or freed, then comes free.  NULL is allowed. */
+ * group service was stopped; then the pool is drained or freed, then comes free.  NULL is allowed.
+ */
 void weir_marker_writer_stop(struct weir_marker_writer *writer);
 void weir_marker_writer_free(struct weir_marker_writer *writer);
 

@@ -222,3 +222,100 @@ Test(partition, a_coordinator_goes_on_in_the_full_segment_and_a_task_seals_it)
     cr_assert_eq(segments[1].base_offset, 5);
     weir_free(segments);
 }
+
+/* ---- Transactions ---- */
+
+static enum weir_status produce_txn(uint64_t guard, int32_t sequence,
+                                    struct weir_partition_appended *out)
+{
+    struct weir_buf bytes = {0};
+    struct weir_batch batch;
+    struct weir_produce_errors errors;
+    struct weir_batch_builder *builder = NULL;
+    struct weir_batch_builder_options options = weir_batch_builder_options_default();
+    struct weir_record_data record = {.timestamp = weir_env_wall_ms(&env),
+                                      .value = WEIR_SLICE("value")};
+    options.producer_id = 7;
+    options.producer_epoch = 0;
+    options.base_sequence = sequence;
+    options.is_transactional = true;
+    cr_assert_eq(weir_batch_builder_new(&options, &bytes, &builder), WEIR_OK);
+    weir_batch_builder_add(builder, &record);
+    cr_assert_eq(weir_batch_builder_finish(builder), WEIR_OK);
+    weir_batch_builder_free(builder);
+    cr_assert_eq(weir_produce_records_check(weir_buf_slice(&bytes), true, &batch, NULL), WEIR_OK);
+    enum weir_status status = weir_partition_produce(
+        partition, &batch, &(struct weir_produce_terms){.acks = -1, .verification_guard = guard},
+        out, &errors);
+    weir_produce_errors_done(&errors);
+    weir_buf_done(&bytes);
+    return status;
+}
+
+static uint64_t begin_verification(void)
+{
+    uint64_t guard;
+    const struct weir_verification_request request = {.producer_id = 7, .producer_epoch = 0};
+    cr_assert_eq(weir_partition_begin_verification(partition, &request, &guard), WEIR_OK);
+    return guard;
+}
+
+static enum weir_status append_marker(int32_t leader_epoch, struct weir_partition_appended *out)
+{
+    const struct weir_partition_marker marker = {.marker = {.producer_id = 7, .is_commit = true},
+                                                 .leader_epoch = leader_epoch};
+    return weir_partition_append_marker(partition, &marker, out, NULL);
+}
+
+Test(partition, a_transaction_opens_with_its_guard_and_a_marker_ends_it)
+{
+    struct weir_partition_appended appended;
+    configure(INT64_MAX, 1 << 20);
+    uint64_t guard = begin_verification();
+    cr_assert_neq(guard, WEIR_GUARD_NONE);
+    cr_assert_eq(produce_txn(WEIR_GUARD_NONE, 0, &appended), WEIR_INVALID_TXN_STATE);
+    cr_assert(weir_partition_guard_is_current(partition, 7, guard));
+    cr_assert_eq(produce_txn(guard, 0, &appended), WEIR_OK);
+    cr_assert_not(weir_partition_guard_is_current(partition, 7, guard));
+    cr_assert_eq(begin_verification(), WEIR_GUARD_NONE, "it is open");
+    cr_assert_eq(weir_partition_log_last_stable_offset(the_log), 0);
+    cr_assert_eq(append_marker(-1, &appended), WEIR_OK);
+    cr_assert_eq(weir_partition_log_last_stable_offset(the_log), 2);
+}
+
+Test(partition, a_marker_takes_the_power_of_a_guard_that_came_before_it)
+{
+    struct weir_partition_appended appended;
+    configure(INT64_MAX, 1 << 20);
+    uint64_t guard = begin_verification();
+    cr_assert_eq(append_marker(-1, &appended), WEIR_OK);
+    cr_assert_not(weir_partition_guard_is_current(partition, 7, guard));
+    cr_assert_eq(produce_txn(guard, 0, &appended), WEIR_INVALID_TXN_STATE);
+}
+
+Test(partition, with_verification_off_no_guard_is_needed)
+{
+    struct weir_partition_appended appended;
+    configure(INT64_MAX, 1 << 20);
+    cr_assert_eq(produce_txn(WEIR_GUARD_OFF, 0, &appended), WEIR_OK);
+}
+
+Test(partition, a_marker_of_another_leader_epoch_is_refused)
+{
+    struct weir_partition_appended appended;
+    configure(INT64_MAX, 1 << 20);
+    cr_assert_eq(append_marker(5, &appended), WEIR_NOT_LEADER_OR_FOLLOWER);
+}
+
+Test(partition, a_transaction_stays_unstable_until_its_marker_is_durable)
+{
+    struct weir_partition_appended appended;
+    configure(1, 1 << 20);
+    cr_assert_eq(produce_txn(begin_verification(), 0, &appended), WEIR_OK);
+    cr_assert_eq(append_marker(-1, &appended), WEIR_OK);
+    cr_assert_leq(appended.high_watermark, appended.last_offset);
+    cr_assert_eq(weir_partition_log_last_stable_offset(the_log), 0);
+    while (weir_task_pool_turn(pool))
+        continue;
+    cr_assert_eq(weir_partition_log_last_stable_offset(the_log), 2);
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* KIP-890 as a log keeps it: a transactional batch that opens a transaction needs the guard that was
- * given out before the coordinator was asked. */
+/* KIP-890 as a log keeps it: a transactional batch that opens a transaction needs the guard that
+ * was given out before the coordinator was asked. */
 
 #include "log_world.h"
 

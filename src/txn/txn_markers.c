@@ -174,7 +174,7 @@ static void log_stopped(const struct txn_entry *entry, const struct weir_txn_mar
                   WEIR_I64("producer_epoch", entry->current.epoch),
                   WEIR_BYTES("topic", item->topic), WEIR_I64("partition", item->partition),
                   WEIR_STR("status", weir_status_name(item->status)),
-                  WEIR_STR("next", "no more are sent until its coordinator is elected again"));
+                  WEIR_STR("next", "no more are sent until its partition of __transaction_state is loaded again"));
 }
 
 static void round_back(struct txn_entry *entry, const struct marker_round *round,

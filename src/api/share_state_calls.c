@@ -66,8 +66,8 @@ struct weir_slice share_state_message(const struct weir_share_state_op *op)
         {WEIR_UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition."},
         {WEIR_FENCED_LEADER_EPOCH,
          "The leader epoch in the request is older than the epoch on the broker."},
-        {WEIR_FENCED_STATE_EPOCH, "The coordinator rejected the request because the state epoch "
-                                  "did not match."},
+        {WEIR_FENCED_STATE_EPOCH, "The share coordinator rejected the request because the share-"
+                                  "group state epoch did not match."},
         {WEIR_NOT_COORDINATOR, "This is not the correct coordinator."},
         {WEIR_COORDINATOR_NOT_AVAILABLE, "The coordinator is not available."},
         {WEIR_COORDINATOR_LOAD_IN_PROGRESS,

@@ -9,12 +9,10 @@
 
 #include "weir/base/memory.h"
 
-#define NEGATIVE_PARTITION    "The partition id cannot be a negative number."
-#define NEGATIVE_LEADER_EPOCH "The leader epoch cannot be a negative number."
-#define NEGATIVE_STATE_EPOCH  "The state epoch cannot be a negative number."
-#define WRITE_UNINITIALIZED   "Write operation on uninitialized share partition not allowed."
-#define READ_UNINITIALIZED    "Read operation on uninitialized share partition not allowed."
-#define BAD_BATCH             "A state batch ends before it begins, or its offsets are negative."
+#define NEGATIVE_PARTITION  "The partition id cannot be a negative number."
+#define WRITE_UNINITIALIZED "Write operation on uninitialized share partition not allowed."
+#define READ_UNINITIALIZED  "Read operation on uninitialized share partition not allowed."
+#define BAD_BATCH           "A state batch ends before it begins, or its offsets are negative."
 
 static void fail(struct weir_share_state_op *op, struct weir_step *step, enum weir_status status,
                  const char *message)
@@ -41,6 +39,12 @@ static void succeed(struct weir_share_state_op *op, struct weir_step *step)
     weir_step_write(step, &op->write);
 }
 
+/* -1: the sender does not know, and is not fenced. */
+static bool is_older(int32_t epoch, int32_t seen)
+{
+    return epoch != -1 && epoch < seen;
+}
+
 static bool topic_has(int32_t topic_partitions, const struct weir_share_key *key)
 {
     return key->partition < topic_partitions;
@@ -53,28 +57,22 @@ void state_initialize(struct share_machine *machine, const struct weir_share_key
     struct share_state *state;
     if (key->partition < 0)
         return fail(op, step, WEIR_INVALID_REQUEST, NEGATIVE_PARTITION);
-    if (state_epoch < 0)
-        return fail(op, step, WEIR_INVALID_REQUEST, NEGATIVE_STATE_EPOCH);
     if (machine_find(machine, key, &state) != WEIR_OK)
         return fail(op, step, WEIR_UNKNOWN_SERVER_ERROR, NULL);
-    if (state != NULL && state->state_epoch_seen > state_epoch)
+    if (state != NULL && is_older(state_epoch, state->state_epoch_seen))
         return fail(op, step, WEIR_FENCED_STATE_EPOCH, NULL);
     if (!topic_has(topic_partitions, key))
         return fail(op, step, WEIR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
-    bool is_repeated = state != NULL && state->state_epoch_seen == state_epoch &&
-                       state->start_offset == start_offset;
-    if (!is_repeated) {
-        /* Consumption that begins at "wherever the group's config says" has completed nothing that
-         * could be counted yet. */
-        struct share_snapshot snapshot = {
-            .snapshot_epoch = state == NULL ? 0 : state->snapshot_epoch + 1,
-            .state_epoch = state_epoch,
-            .start_offset = start_offset,
-            .delivery_complete_count = start_offset == -1 ? -1 : 0,
-            .create_timestamp_ms = step->wall_ms,
-            .write_timestamp_ms = step->wall_ms};
-        record_snapshot(step, key, &snapshot);
-    }
+    /* Consumption that begins at "wherever the group's config says" has completed nothing that could
+     * be counted yet. */
+    struct share_snapshot snapshot = {
+        .snapshot_epoch = state == NULL ? 0 : state->snapshot_epoch + 1,
+        .state_epoch = state_epoch,
+        .start_offset = start_offset,
+        .delivery_complete_count = start_offset == -1 ? -1 : 0,
+        .create_timestamp_ms = step->wall_ms,
+        .write_timestamp_ms = step->wall_ms};
+    record_snapshot(step, key, &snapshot);
     succeed(op, step);
 }
 
@@ -140,8 +138,6 @@ void state_read(struct share_machine *machine, const struct weir_share_key *key,
     struct share_state *state;
     if (key->partition < 0)
         return fail(op, step, WEIR_INVALID_REQUEST, NEGATIVE_PARTITION);
-    if (leader_epoch < 0)
-        return fail(op, step, WEIR_INVALID_REQUEST, NEGATIVE_LEADER_EPOCH);
     if (machine_find(machine, key, &state) != WEIR_OK)
         return fail(op, step, WEIR_UNKNOWN_SERVER_ERROR, NULL);
     if (state == NULL)
@@ -171,19 +167,15 @@ void state_write(struct share_machine *machine, const struct weir_share_key *key
     struct share_state *state;
     if (key->partition < 0)
         return fail(op, step, WEIR_INVALID_REQUEST, NEGATIVE_PARTITION);
-    if (write->leader_epoch < 0)
-        return fail(op, step, WEIR_INVALID_REQUEST, NEGATIVE_LEADER_EPOCH);
-    if (write->state_epoch < 0)
-        return fail(op, step, WEIR_INVALID_REQUEST, NEGATIVE_STATE_EPOCH);
     if (!batches_are_valid(write->batches, write->batch_count))
         return fail(op, step, WEIR_INVALID_REQUEST, BAD_BATCH);
     if (machine_find(machine, key, &state) != WEIR_OK)
         return fail(op, step, WEIR_UNKNOWN_SERVER_ERROR, NULL);
     if (state == NULL)
         return fail(op, step, WEIR_INVALID_REQUEST, WRITE_UNINITIALIZED);
-    if (state->leader_epoch_seen > write->leader_epoch)
+    if (is_older(write->leader_epoch, state->leader_epoch_seen))
         return fail(op, step, WEIR_FENCED_LEADER_EPOCH, NULL);
-    if (state->state_epoch_seen > write->state_epoch)
+    if (is_older(write->state_epoch, state->state_epoch_seen))
         return fail(op, step, WEIR_FENCED_STATE_EPOCH, NULL);
     if (!topic_has(topic_partitions, key))
         return fail(op, step, WEIR_UNKNOWN_TOPIC_OR_PARTITION, NULL);

@@ -99,9 +99,9 @@ struct weir_share_state_op {
 /* Frees the results.  After done; also on one that was never started. */
 void weir_share_state_op_free(struct weir_share_state_op *op);
 
-/* Common conditions: INVALID_REQUEST (a negative partition or epoch, a batch that ends before it
- * begins, a partition that was not initialized), FENCED_STATE_EPOCH and FENCED_LEADER_EPOCH (older
- * than the newest seen), UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR,
+/* Common conditions: INVALID_REQUEST (a negative partition, a batch that ends before it begins, a
+ * partition that was not initialized), FENCED_STATE_EPOCH and FENCED_LEADER_EPOCH (older than the
+ * newest seen; -1 passes but in a read), UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR,
  * COORDINATOR_NOT_AVAILABLE, UNKNOWN_SERVER_ERROR. */
 
 /* Begins afresh at start_offset (-1: the group's share.auto.offset.reset decides later). */

@@ -9,8 +9,9 @@
 #include "weir/group/group_service.h"
 #include "weir/protocol/record_types.h"
 
-#ifdef GROUP_WORLD_PLAIN /* programs with their own main, for sanitizers that Criterion cannot bear */
-#define cr_assert(condition, ...)     WEIR_ASSERT(condition)
+#ifdef GROUP_WORLD_PLAIN /* programs with their own main, for sanitizers that Criterion cannot     \
+                            bear */
+#define cr_assert(condition, ...)      WEIR_ASSERT(condition)
 #define cr_assert_eq(left, right, ...) WEIR_ASSERT((left) == (right))
 #else
 #include <criterion/criterion.h>
@@ -211,9 +212,8 @@ static inline struct generation join_as(const char *group, struct weir_slice mem
     return take_generation(&client);
 }
 
-static inline struct weir_group_sync_request sync_request(const char *group,
-                                                          struct weir_slice member,
-                                                          int32_t generation)
+static inline struct weir_group_sync_request
+sync_request(const char *group, struct weir_slice member, int32_t generation)
 {
     return (struct weir_group_sync_request){.group_id = weir_slice_str(group),
                                             .member_id = member,
@@ -271,9 +271,8 @@ static inline struct weir_slice stable_group(const char *group, int32_t *out_gen
 static inline enum weir_status heartbeat(const char *group, struct weir_slice member,
                                          int32_t generation)
 {
-    struct weir_group_heartbeat_request request = {.group_id = weir_slice_str(group),
-                                                   .member_id = member,
-                                                   .generation = generation};
+    struct weir_group_heartbeat_request request = {
+        .group_id = weir_slice_str(group), .member_id = member, .generation = generation};
     return weir_group_heartbeat(world.service, &request);
 }
 

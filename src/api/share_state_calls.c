@@ -15,6 +15,7 @@ share_state_new(struct weir_call *call, size_t count,
         return NULL;
     all->call = call;
     all->respond = respond;
+    all->count_max = count;
     atomic_init(&all->open_count, count + 1);
     return all;
 }
@@ -43,7 +44,7 @@ struct weir_share_state_op *share_state_add(struct share_state_calls *all,
                                             struct weir_slice group_id, struct weir_uuid topic_id,
                                             int32_t partition)
 {
-    WEIR_ASSERT(all->count < atomic_load(&all->open_count));
+    WEIR_ASSERT(all->count < all->count_max);
     struct share_state_item *item = &all->items[all->count++];
     item->op.done = on_done;
     item->all = all;

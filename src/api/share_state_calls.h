@@ -26,6 +26,7 @@ struct share_state_calls {
     void (*respond)(struct weir_call *call, struct share_state_calls *all);
     atomic_size_t open_count; /* acquire and release: the last to finish sees what others wrote */
     size_t count;
+    size_t count_max;
     struct share_state_item items[];
 };
 

@@ -141,8 +141,7 @@ enum weir_status member_change_write(struct member_change *change, enum change_s
     enum regex_change regex;
     enum weir_status status = write_regex(change, &regex);
     if (status == WEIR_OK)
-        status = write_epoch(change, &draft,
-                             group->epoch == 0 || names_changed || regex == REGEX_RESOLVED);
+        status = write_epoch(change, &draft, names_changed || regex == REGEX_RESOLVED);
     bool has_changed = names_changed || regex != REGEX_SAME;
     if (status == WEIR_OK && (scope == CHANGE_ALL || !change->bumped))
         status = get_on(change, &draft, has_changed);

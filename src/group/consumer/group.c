@@ -26,6 +26,9 @@ struct consumer_group *consumer_group_of(const struct group_machine *machine, st
     return group != NULL && group_is(group, GROUP_CONSUMER) ? consumer_of(group) : NULL;
 }
 
+/* Since 4.3.0 groups begin with epoch 1, so that the first member makes it 2. */
+enum { CONSUMER_EPOCH_INITIAL = 1 };
+
 enum weir_status consumer_group_new(struct group_machine *machine, struct weir_slice id,
                                     struct consumer_group **out)
 {
@@ -37,6 +40,8 @@ enum weir_status consumer_group_new(struct group_machine *machine, struct weir_s
         return status;
     }
     group->is_metadata_stale = true; /* nobody has looked yet */
+    group->epoch = CONSUMER_EPOCH_INITIAL;
+    group->assignment_epoch = CONSUMER_EPOCH_INITIAL;
     *out = group;
     return WEIR_OK;
 }

@@ -14,10 +14,10 @@ Test(consumer_group, the_first_member_gets_everything)
 {
     struct beat_answer a = join_consumer("g", "a");
     cr_assert_eq(a.status, WEIR_OK);
-    cr_assert_eq(a.epoch, 1);
+    cr_assert_eq(a.epoch, 2);
     cr_assert_eq(a.partition_count, 4);
     cr_assert(consumer_is_state("g", "Stable"));
-    cr_assert_not(beat_plain("g", "a", 1).has_assignment, "nothing has changed");
+    cr_assert_not(beat_plain("g", "a", 2).has_assignment, "nothing has changed");
 }
 
 Test(consumer_group, a_partition_is_given_when_it_has_been_given_up)
@@ -25,17 +25,17 @@ Test(consumer_group, a_partition_is_given_when_it_has_been_given_up)
     join_consumer("g", "a");
     struct beat_answer b = join_consumer("g", "b");
     cr_assert_eq(b.status, WEIR_OK);
-    cr_assert_eq(b.epoch, 2);
+    cr_assert_eq(b.epoch, 3);
     cr_assert_eq(b.partition_count, 0, "a holds all of them");
     cr_assert(consumer_is_state("g", "Reconciling"));
     const int32_t all[] = {0, 1, 2, 3};
-    struct beat_answer a = beat_with("g", "a", 1, all, 4);
-    cr_assert_eq(a.epoch, 1, "it has to give up first");
+    struct beat_answer a = beat_with("g", "a", 2, all, 4);
+    cr_assert_eq(a.epoch, 2, "it has to give up first");
     cr_assert_eq(a.partition_count, 2);
-    cr_assert_eq(beat_plain("g", "b", 2).partition_count, 0);
-    a = beat_with("g", "a", 1, a.partitions, 2);
-    cr_assert_eq(a.epoch, 2);
-    b = beat_plain("g", "b", 2);
+    cr_assert_eq(beat_plain("g", "b", 3).partition_count, 0);
+    a = beat_with("g", "a", 2, a.partitions, 2);
+    cr_assert_eq(a.epoch, 3);
+    b = beat_plain("g", "b", 3);
     cr_assert_eq(b.partition_count, 2);
     cr_assert(consumer_is_state("g", "Stable"));
 }
@@ -60,8 +60,8 @@ Test(consumer_group, requests_are_checked_in_order)
     request = join_beat("g", "a");
     request.assignor = WEIR_SLICE("nobody");
     cr_assert_eq(answer_of(&request).status, WEIR_UNSUPPORTED_ASSIGNOR);
-    cr_assert_eq(beat_plain("none", "a", 1).status, WEIR_GROUP_ID_NOT_FOUND);
-    cr_assert_eq(beat_plain("g", "nobody", 1).status, WEIR_UNKNOWN_MEMBER_ID);
+    cr_assert_eq(beat_plain("none", "a", 2).status, WEIR_GROUP_ID_NOT_FOUND);
+    cr_assert_eq(beat_plain("g", "nobody", 2).status, WEIR_UNKNOWN_MEMBER_ID);
     request = join_beat("g", "a");
     request.topic_regex = WEIR_SLICE("[");
     cr_assert_eq(answer_of(&request).status, WEIR_INVALID_REGULAR_EXPRESSION);
@@ -70,15 +70,15 @@ Test(consumer_group, requests_are_checked_in_order)
 Test(consumer_group, epochs_fence)
 {
     join_consumer("g", "a");
-    cr_assert_eq(beat_plain("g", "a", 5).status, WEIR_FENCED_MEMBER_EPOCH);
+    cr_assert_eq(beat_plain("g", "a", 6).status, WEIR_FENCED_MEMBER_EPOCH);
     join_consumer("g", "b");
     const int32_t all[] = {0, 1, 2, 3};
-    struct beat_answer a = beat_with("g", "a", 1, all, 4);
-    a = beat_with("g", "a", 1, a.partitions, 2);
-    cr_assert_eq(a.epoch, 2);
-    cr_assert_eq(beat_with("g", "a", 1, a.partitions, 2).status, WEIR_OK, "the answer was lost");
-    cr_assert_eq(beat_with("g", "a", 1, all, 4).status, WEIR_FENCED_MEMBER_EPOCH);
-    cr_assert_eq(beat_plain("g", "a", 1).status, WEIR_FENCED_MEMBER_EPOCH);
+    struct beat_answer a = beat_with("g", "a", 2, all, 4);
+    a = beat_with("g", "a", 2, a.partitions, 2);
+    cr_assert_eq(a.epoch, 3);
+    cr_assert_eq(beat_with("g", "a", 2, a.partitions, 2).status, WEIR_OK, "the answer was lost");
+    cr_assert_eq(beat_with("g", "a", 2, all, 4).status, WEIR_FENCED_MEMBER_EPOCH);
+    cr_assert_eq(beat_plain("g", "a", 2).status, WEIR_FENCED_MEMBER_EPOCH);
     cr_assert_eq(join_consumer("g", "a").status, WEIR_OK, "a fenced one begins anew");
 }
 
@@ -87,11 +87,11 @@ Test(consumer_group, a_silent_member_is_put_out)
     join_consumer("g", "a");
     join_consumer("g", "b");
     fake_world_jump(&world.base, 44000);
-    cr_assert_eq(beat_plain("g", "b", 2).status, WEIR_OK);
+    cr_assert_eq(beat_plain("g", "b", 3).status, WEIR_OK);
     fake_world_jump(&world.base, 2000);
-    cr_assert_eq(beat_plain("g", "a", 1).status, WEIR_UNKNOWN_MEMBER_ID);
-    struct beat_answer b = beat_plain("g", "b", 2);
-    cr_assert_eq(b.epoch, 3);
+    cr_assert_eq(beat_plain("g", "a", 2).status, WEIR_UNKNOWN_MEMBER_ID);
+    struct beat_answer b = beat_plain("g", "b", 3);
+    cr_assert_eq(b.epoch, 4);
     cr_assert_eq(b.partition_count, 4);
 }
 
@@ -100,11 +100,11 @@ Test(consumer_group, who_does_not_give_up_in_time_is_put_out)
     join_consumer("g", "a");
     join_consumer("g", "b");
     const int32_t all[] = {0, 1, 2, 3};
-    cr_assert_eq(beat_with("g", "a", 1, all, 4).status, WEIR_OK);
+    cr_assert_eq(beat_with("g", "a", 2, all, 4).status, WEIR_OK);
     fake_world_jump(&world.base, 9000);
-    cr_assert_eq(beat_with("g", "a", 1, all, 4).status, WEIR_OK);
+    cr_assert_eq(beat_with("g", "a", 2, all, 4).status, WEIR_OK);
     fake_world_jump(&world.base, 2000);
-    cr_assert_eq(beat_plain("g", "a", 1).status, WEIR_UNKNOWN_MEMBER_ID);
+    cr_assert_eq(beat_plain("g", "a", 2).status, WEIR_UNKNOWN_MEMBER_ID);
 }
 
 Test(consumer_group, a_static_member_comes_back_to_its_partitions)
@@ -122,7 +122,7 @@ Test(consumer_group, a_static_member_comes_back_to_its_partitions)
     cr_assert_eq(left.epoch, -2);
     struct beat_answer back = answer_of(&request);
     cr_assert_eq(back.status, WEIR_OK);
-    cr_assert_eq(back.epoch, 1, "no rebalance");
+    cr_assert_eq(back.epoch, 2, "no rebalance");
     cr_assert_eq(back.partition_count, 4);
     cr_assert_eq(answer_of(&leave).status, WEIR_FENCED_INSTANCE_ID);
     leave.member_id = WEIR_SLICE("a2");
@@ -157,19 +157,19 @@ Test(consumer_group, commits_of_an_old_epoch_count_for_partitions_held_since)
     join_consumer("g", "a");
     join_consumer("g", "b");
     const int32_t all[] = {0, 1, 2, 3};
-    struct beat_answer a = beat_with("g", "a", 1, all, 4);
-    (void)beat_with("g", "a", 1, a.partitions, 2);
+    struct beat_answer a = beat_with("g", "a", 2, all, 4);
+    (void)beat_with("g", "a", 2, a.partitions, 2);
     int32_t kept = a.partitions[0];
-    cr_assert_eq(commit_as("g", WEIR_SLICE("a"), 1, "t", kept, 5, ""), WEIR_UNSUPPORTED_VERSION);
+    cr_assert_eq(commit_as("g", WEIR_SLICE("a"), 2, "t", kept, 5, ""), WEIR_UNSUPPORTED_VERSION);
     struct weir_offset_commit_item items[] = {
         {.topic = topic_t, .partition = kept, .leader_epoch = -1, .offset = 7},
         {.topic = topic_t,
-         .partition = beat_plain("g", "b", 2).partitions[0],
+         .partition = beat_plain("g", "b", 3).partitions[0],
          .leader_epoch = -1,
          .offset = 7}};
     struct weir_group_offset_commit_request request = {.group_id = WEIR_SLICE("g"),
                                                        .member_id = WEIR_SLICE("a"),
-                                                       .generation = 1,
+                                                       .generation = 2,
                                                        .retention_ms = -1,
                                                        .knows_group_id_not_found = true};
     struct weir_offset_commit op = {.op = {.done = count_done}, .items = items, .item_count = 2};
@@ -188,9 +188,9 @@ Test(consumer_group, a_refused_append_leaves_nothing_behind)
     world.base.append_status = WEIR_NOT_ENOUGH_REPLICAS;
     cr_assert_eq(join_consumer("g", "b").status, WEIR_COORDINATOR_NOT_AVAILABLE);
     world.base.append_status = WEIR_OK;
-    cr_assert_eq(beat_plain("g", "b", 2).status, WEIR_UNKNOWN_MEMBER_ID);
+    cr_assert_eq(beat_plain("g", "b", 3).status, WEIR_UNKNOWN_MEMBER_ID);
     cr_assert(consumer_is_state("g", "Stable"));
-    cr_assert_eq(join_consumer("g", "b").epoch, 2);
+    cr_assert_eq(join_consumer("g", "b").epoch, 3);
 }
 
 Test(consumer_group, a_group_that_was_left_is_deleted_or_expires)
@@ -213,10 +213,10 @@ Test(consumer_group, is_the_same_after_a_reload)
     join_consumer("g", "a");
     join_consumer("g", "b");
     const int32_t all[] = {0, 1, 2, 3};
-    (void)beat_with("g", "a", 1, all, 4);
+    (void)beat_with("g", "a", 2, all, 4);
     world_restart();
     cr_assert(consumer_is_state("g", "Reconciling"));
-    cr_assert_eq(beat_with("g", "a", 1, all, 2).status, WEIR_OK);
+    cr_assert_eq(beat_with("g", "a", 2, all, 2).status, WEIR_OK);
 }
 
 Test(consumer_group, rebalances_are_kept_with_their_reasons)
@@ -229,7 +229,7 @@ Test(consumer_group, rebalances_are_kept_with_their_reasons)
     cr_assert_eq(list.count, 3);
     cr_assert(weir_slice_is(list.items[0].reason, "member a joined"));
     cr_assert(weir_slice_is(list.items[2].reason, "member b left"));
-    cr_assert_eq(list.items[2].epoch, 3);
+    cr_assert_eq(list.items[2].epoch, 4);
     cr_assert_eq(list.items[2].member_count, 1);
     weir_group_op_free(&list.op);
 }

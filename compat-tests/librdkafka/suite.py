@@ -12,8 +12,10 @@ from harness import wire
 
 CUTS = 100
 API_END_TXN, API_CONSUMER_GROUP_HEARTBEAT, API_SHARE_FETCH = 26, 68, 78
+SHARE_TESTS = tuple('%04d' % number for number in range(170, 186))
+GROUP_TESTS = ('0018', '0019', '0026', '0030', '0033', '0050', '0056', '0061', '0089', '0102', '0122', '0137', '0140')
 # Which of the own tests cannot even begin without an API; any broker of 4.3.0 offers all of them.
-OWN_TESTS_NEED = {API_END_TXN: ('0129',), API_SHARE_FETCH: tuple('%04d' % number for number in range(170, 186))}
+OWN_TESTS_NEED = {API_END_TXN: ('0129',), API_SHARE_FETCH: SHARE_TESTS}
 JOBS = 5  # tests of the own suite at a time: they wait far more than they work
 
 
@@ -54,32 +56,40 @@ def own_tests():
 
 
 def run_own_tests(ctx):
-    """Each of librdkafka's tests is a case.  --full: both group protocols and Debian's version besides."""
+    """Each of librdkafka's tests is a case.
+
+    The quick forms of all tests on the classic protocol, and the long forms of those about groups on the consumer
+    protocol, for quick mode leaves hardly anything of them.  --full: the quick forms of all on the consumer protocol
+    and of Debian's version, and the long forms of those about share groups."""
     own = own_tests()
-    needed = {test: api for api, tests in OWN_TESTS_NEED.items() for test in tests}
-    kinds = [(own.NEWEST, None)]
+    kinds = [('own-2.15.1', own.NEWEST, None, True, ()), ('own-2.15.1-consumer-long', own.NEWEST, 'consumer', False, GROUP_TESTS)]
     if ctx.settings.is_full:
-        kinds += [(own.NEWEST, 'consumer'), (own.DEBIAN, None)]
-    for version, protocol in kinds:
-        prefix = '-'.join(['own', version] + ([protocol] if protocol else []))
-        try:
-            suite = own.Suite(ctx.settings, version)
-        except Exception as error:
-            ctx.report.add(ctx.suite, prefix + '_is_built', 'SKIP' if isinstance(error, cases.Skip) else 'FAIL', 0.0, str(error))
-            continue
-        address = ctx.settings.address or ctx.new_broker(prefix, overrides=own.OVERRIDES).start().address
-        offered = wire.api_versions(address)
-        if protocol == 'consumer' and API_CONSUMER_GROUP_HEARTBEAT not in offered:
-            ctx.report.add(ctx.suite, prefix, 'SKIP', 0.0, 'the broker does not offer the consumer group protocol')
-            continue
-        chosen = []
-        for test in suite.chosen():
-            if needed.get(test.number, 0) in offered:
-                chosen.append(test)
-            else:
-                ctx.report.add(ctx.suite, prefix + '_' + test.name, 'SKIP', 0.0, 'the broker does not offer API %d' % needed[test.number])
-        own.Run(suite, address, os.path.join(ctx.dir, prefix + '-logs'), protocol=protocol, jobs=JOBS).run(
-            chosen, lambda result, prefix=prefix: ctx.report.add(ctx.suite, prefix + '_' + result.name, result.state, result.seconds, result.why))
+        kinds += [('own-2.15.1-consumer', own.NEWEST, 'consumer', True, ()), ('own-2.0.2', own.DEBIAN, None, True, ()),
+                  ('own-2.15.1-share-long', own.NEWEST, None, False, SHARE_TESTS)]
+    for prefix, version, protocol, is_quick, only in kinds:
+        run_own(ctx, own, prefix, version, protocol, is_quick, only)
+
+
+def run_own(ctx, own, prefix, version, protocol, is_quick, only):
+    try:
+        suite = own.Suite(ctx.settings, version)
+    except Exception as error:
+        ctx.report.add(ctx.suite, prefix + '_is_built', 'SKIP' if isinstance(error, cases.Skip) else 'FAIL', 0.0, str(error))
+        return
+    address = ctx.settings.address or ctx.new_broker(prefix, overrides=own.OVERRIDES).start().address
+    offered = wire.api_versions(address)
+    if protocol == 'consumer' and API_CONSUMER_GROUP_HEARTBEAT not in offered:
+        ctx.report.add(ctx.suite, prefix, 'SKIP', 0.0, 'the broker does not offer the consumer group protocol')
+        return
+    needed = {test: api for api, tests in OWN_TESTS_NEED.items() for test in tests}
+    chosen = []
+    for test in suite.chosen(only=only):
+        if needed.get(test.number, 0) in offered:
+            chosen.append(test)
+        else:
+            ctx.report.add(ctx.suite, prefix + '_' + test.name, 'SKIP', 0.0, 'the broker does not offer API %d' % needed[test.number])
+    own.Run(suite, address, os.path.join(ctx.dir, prefix + '-logs'), is_quick, protocol, JOBS).run(
+        chosen, lambda result: ctx.report.add(ctx.suite, prefix + '_' + result.name, result.state, result.seconds, result.why))
 
 
 def run(ctx):

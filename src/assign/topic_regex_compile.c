@@ -258,6 +258,8 @@ static const char *append_optional(struct program *program, size_t body, size_t 
 static const char *repeat_atom(struct program *program, size_t start, int min, int max)
 {
     size_t size = program->count - start;
+    if (size == 0) /* nothing, however often; there may be no code at all yet */
+        return NULL;
     if ((size + 1) * (size_t)(max > min ? max : min + 1) > INSTRUCTIONS_MAX)
         return too_large;
     if (min == 0 && max == NO_LIMIT)

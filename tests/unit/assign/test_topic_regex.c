@@ -58,6 +58,9 @@ Test(topic_regex, empty_repetitions_end)
     cr_assert(weir_topic_regex_matches(regex, WEIR_SLICE("aa")));
     cr_assert(weir_topic_regex_matches(regex, WEIR_EMPTY_SLICE));
     weir_topic_regex_free(regex);
+    regex = compile("(){0}"); /* found by the fuzzer: there is no code to repeat */
+    cr_assert(weir_topic_regex_matches(regex, WEIR_EMPTY_SLICE));
+    weir_topic_regex_free(regex);
 }
 
 Test(topic_regex, refuses_bytes_that_are_no_utf8)

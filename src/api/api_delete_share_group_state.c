@@ -67,8 +67,8 @@ static void start(struct share_state_calls *all, const request_t *request,
                   const request_topic *topic, int32_t index)
 {
     struct weir_share_coordinator *shares = all->call->api->options.shares;
-    struct weir_share_state_op *op = share_state_add(
-        all, request->group_id, topic->topic_id, topic->partitions.items[index].partition);
+    struct weir_share_state_op *op = share_state_add(all, request->group_id, topic->topic_id,
+                                                     topic->partitions.items[index].partition);
     const struct weir_share_key *key = &WEIR_CONTAINER_OF(op, struct share_state_item, op)->key;
     weir_share_state_delete(shares, key, op);
 }

@@ -25,7 +25,8 @@ static size_t count_partitions(const request_t *request)
 
 typedef struct weir_read_share_group_state_response_state_batch result_batch;
 
-static bool fill_batches(struct weir_call *call, const struct weir_share_state_op *op, result_t *out)
+static bool fill_batches(struct weir_call *call, const struct weir_share_state_op *op,
+                         result_t *out)
 {
     out->state_batches.items = WEIR_CALL_ALLOC(call, result_batch, op->batch_count);
     if (out->state_batches.items == NULL)
@@ -91,8 +92,8 @@ static void start(struct share_state_calls *all, const request_t *request,
                   const request_topic *topic, int32_t index)
 {
     struct weir_share_coordinator *shares = all->call->api->options.shares;
-    struct weir_share_state_op *op = share_state_add(
-        all, request->group_id, topic->topic_id, topic->partitions.items[index].partition);
+    struct weir_share_state_op *op = share_state_add(all, request->group_id, topic->topic_id,
+                                                     topic->partitions.items[index].partition);
     const struct weir_share_key *key = &WEIR_CONTAINER_OF(op, struct share_state_item, op)->key;
     weir_share_state_read(shares, key, topic->partitions.items[index].leader_epoch, op);
 }

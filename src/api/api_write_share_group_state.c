@@ -87,16 +87,15 @@ static void start(struct share_state_calls *all, const request_t *request,
     const struct weir_write_share_group_state_request_partition_data *data =
         &topic->partitions.items[index];
     const struct weir_share_batch *batches = copy_batches(all->call, data);
-    struct weir_share_state_op *op = share_state_add(
-        all, request->group_id, topic->topic_id, topic->partitions.items[index].partition);
+    struct weir_share_state_op *op = share_state_add(all, request->group_id, topic->topic_id,
+                                                     topic->partitions.items[index].partition);
     const struct weir_share_key *key = &WEIR_CONTAINER_OF(op, struct share_state_item, op)->key;
-    struct weir_share_state_write write = {
-        .state_epoch = data->state_epoch,
-        .leader_epoch = data->leader_epoch,
-        .start_offset = data->start_offset,
-        .delivery_complete_count = data->delivery_complete_count,
-        .batches = batches,
-        .batch_count = (size_t)data->state_batches.count};
+    struct weir_share_state_write write = {.state_epoch = data->state_epoch,
+                                           .leader_epoch = data->leader_epoch,
+                                           .start_offset = data->start_offset,
+                                           .delivery_complete_count = data->delivery_complete_count,
+                                           .batches = batches,
+                                           .batch_count = (size_t)data->state_batches.count};
     if (batches == NULL) {
         op->status = WEIR_UNKNOWN_SERVER_ERROR;
         op->done(op);

@@ -5,12 +5,11 @@
 
 #include "weir/base/assert.h"
 
-struct share_state_calls *
-share_state_new(struct weir_call *call, size_t count,
-                void (*respond)(struct weir_call *call, struct share_state_calls *all))
+struct share_state_calls *share_state_new(struct weir_call *call, size_t count,
+                                          void (*respond)(struct weir_call *call,
+                                                          struct share_state_calls *all))
 {
-    struct share_state_calls *all =
-        weir_call_state_new(sizeof(*all), count, sizeof(all->items[0]));
+    struct share_state_calls *all = weir_call_state_new(sizeof(*all), count, sizeof(all->items[0]));
     if (all == NULL)
         return NULL;
     all->call = call;
@@ -48,8 +47,8 @@ struct weir_share_state_op *share_state_add(struct share_state_calls *all,
     struct share_state_item *item = &all->items[all->count++];
     item->op.done = on_done;
     item->all = all;
-    item->key = (struct weir_share_key){
-        .group_id = group_id, .topic_id = topic_id, .partition = partition};
+    item->key =
+        (struct weir_share_key){.group_id = group_id, .topic_id = topic_id, .partition = partition};
     return &item->op;
 }
 

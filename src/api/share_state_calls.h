@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the five APIs of the share coordinator (83 to 87) have in common: a request names partitions,
- * each becomes an operation of its own, and the answer leaves when the last is done.
+ * What the five APIs of the share coordinator (83 to 87) have in common: a request names
+ * partitions, each becomes an operation of its own, and the answer leaves when the last is done.
  */
 
 #include "api_int.h"
@@ -31,12 +31,13 @@ struct share_state_calls {
 };
 
 /* NULL when memory is out. */
-struct share_state_calls *
-share_state_new(struct weir_call *call, size_t count,
-                void (*respond)(struct weir_call *call, struct share_state_calls *all));
+struct share_state_calls *share_state_new(struct weir_call *call, size_t count,
+                                          void (*respond)(struct weir_call *call,
+                                                          struct share_state_calls *all));
 /* The next item, ready to be started; no more than count times. */
-struct weir_share_state_op *share_state_add(struct share_state_calls *all, struct weir_slice group_id,
-                                            struct weir_uuid topic_id, int32_t partition);
+struct weir_share_state_op *share_state_add(struct share_state_calls *all,
+                                            struct weir_slice group_id, struct weir_uuid topic_id,
+                                            int32_t partition);
 /* After all were started. */
 void share_state_started(struct share_state_calls *all);
 /* Null when it is OK. */

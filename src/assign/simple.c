@@ -5,9 +5,10 @@
  * partition of all topics.
  *
  * A share-out is over some columns and the members who may have them:  every partition is to have
- * `sharing` owners, every member `quota` partitions; their totals are equal.  First what is too much
- * is taken away, from members and then from partitions; then what is missing is dealt out in turn to
- * those who have room.  A partition that none of them can take once more stays with fewer owners.
+ * `sharing` owners, every member `quota` partitions; their totals are equal.  First what is too
+ * much is taken away, from members and then from partitions; then what is missing is dealt out in
+ * turn to those who have room.  A partition that none of them can take once more stays with fewer
+ * owners.
  */
 
 #include "weir/assign/simple_assignor.h"
@@ -35,8 +36,8 @@ struct share_out {
     const uint32_t *members;
     size_t member_count;
     size_t sharing;
-    size_t *counts;   /* of each member's partitions */
-    size_t *owners;   /* of each column */
+    size_t *counts;    /* of each member's partitions */
+    size_t *owners;    /* of each column */
     uint32_t *waiting; /* members with room, by index into members */
     size_t waiting_count;
 };
@@ -216,8 +217,8 @@ static bool subscriptions_are_equal(const struct weir_assign_spec *spec)
         const struct weir_assign_member *one = &spec->members[0];
         const struct weir_assign_member *other = &spec->members[m];
         if (one->topic_count != other->topic_count ||
-            (one->topic_count > 0 && memcmp(one->topics, other->topics,
-                                            one->topic_count * sizeof(one->topics[0])) != 0))
+            (one->topic_count > 0 &&
+             memcmp(one->topics, other->topics, one->topic_count * sizeof(one->topics[0])) != 0))
             return false;
     }
     return !spec->is_heterogeneous;

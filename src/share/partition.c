@@ -241,13 +241,10 @@ static void apply_item(const struct acknowledging *it,
     }
 }
 
-enum weir_status weir_share_partition_acknowledge(struct weir_share_partition *partition,
-                                                  const struct weir_share_partition_config *config,
-                                                  struct weir_slice member_id,
-                                                  const struct weir_share_acknowledgement *items,
-                                                  size_t count, int64_t now_ms,
-                                                  struct weir_arena *arena,
-                                                  struct weir_share_change *out)
+enum weir_status weir_share_partition_acknowledge(
+    struct weir_share_partition *partition, const struct weir_share_partition_config *config,
+    struct weir_slice member_id, const struct weir_share_acknowledgement *items, size_t count,
+    int64_t now_ms, struct weir_arena *arena, struct weir_share_change *out)
 {
     struct acknowledging it = {.partition = partition,
                                .config = config,

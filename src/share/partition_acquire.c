@@ -108,8 +108,7 @@ static void append_taken(struct taking *taking, int64_t first_offset, int64_t la
 {
     struct weir_share_partition *partition = taking->partition;
     runs_append(partition, first_offset, last_offset, WEIR_SHARE_AVAILABLE, 0);
-    run_give(&partition->runs[partition->run_count - 1], taking->holder,
-             taking->lock_deadline_ms);
+    run_give(&partition->runs[partition->run_count - 1], taking->holder, taking->lock_deadline_ms);
     taking->taken += last_offset - first_offset + 1;
 }
 
@@ -238,12 +237,12 @@ static bool set_bounds(struct taking *taking)
     return taking->records_max > 0;
 }
 
-enum weir_status
-weir_share_partition_acquire(struct weir_share_partition *partition,
-                             const struct weir_share_partition_config *config,
-                             const struct weir_share_acquire *acquire, int64_t now_ms,
-                             struct weir_arena *arena, const struct weir_share_acquired **out_items,
-                             size_t *out_count)
+enum weir_status weir_share_partition_acquire(struct weir_share_partition *partition,
+                                              const struct weir_share_partition_config *config,
+                                              const struct weir_share_acquire *acquire,
+                                              int64_t now_ms, struct weir_arena *arena,
+                                              const struct weir_share_acquired **out_items,
+                                              size_t *out_count)
 {
     struct taking taking = {.partition = partition,
                             .config = config,

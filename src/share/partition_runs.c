@@ -25,8 +25,8 @@ enum weir_status runs_reserve(struct weir_share_partition *partition, size_t mor
         return WEIR_NO_MEMORY;
     if (needed <= partition->run_count_max)
         return WEIR_OK;
-    struct run *runs = weir_grow(partition->runs, &partition->run_count_max, needed,
-                                 sizeof(partition->runs[0]));
+    struct run *runs =
+        weir_grow(partition->runs, &partition->run_count_max, needed, sizeof(partition->runs[0]));
     if (runs == NULL)
         return WEIR_NO_MEMORY;
     partition->runs = runs;

@@ -76,8 +76,8 @@ static void prune_shard(struct weir_share_coordinator *coordinator, struct weir_
     struct prune_event prune = {.event.apply = apply_prune, .offset = -1};
     if (weir_shard_run(shard, &prune.event) != WEIR_OK || prune.offset < 0)
         return;
-    enum weir_status status = options->state_port->delete_records(
-        options->state_port_context, prune.partition, prune.offset);
+    enum weir_status status = options->state_port->delete_records(options->state_port_context,
+                                                                  prune.partition, prune.offset);
     if (status != WEIR_OK) {
         WEIR_LOG_WARN(options->log, "share_state_not_pruned", WEIR_STR("topic", STATE_TOPIC),
                       WEIR_I64("partition", prune.partition), WEIR_I64("offset", prune.offset),
@@ -135,26 +135,26 @@ enum weir_status weir_share_coordinator_new(const struct weir_share_coordinator_
     if (coordinator == NULL)
         return WEIR_NO_MEMORY;
     coordinator->options = *options;
-    struct weir_coordinator_options shards = {
-        .env = options->env,
-        .pool = options->pool,
-        .log = options->log,
-        .topic = STATE_TOPIC,
-        .port = options->log_port,
-        .port_context = options->log_port_context,
-        .ops = &share_machine_ops,
-        .machine_context = &coordinator->options.config,
-        .commit_timeout_ms = options->config.write_timeout_ms,
-        .load_buffer_bytes = options->config.load_buffer_bytes};
+    struct weir_coordinator_options shards = {.env = options->env,
+                                              .pool = options->pool,
+                                              .log = options->log,
+                                              .topic = STATE_TOPIC,
+                                              .port = options->log_port,
+                                              .port_context = options->log_port_context,
+                                              .ops = &share_machine_ops,
+                                              .machine_context = &coordinator->options.config,
+                                              .commit_timeout_ms = options->config.write_timeout_ms,
+                                              .load_buffer_bytes =
+                                                  options->config.load_buffer_bytes};
     enum weir_status status = weir_coordinator_new(&shards, &coordinator->shards);
     if (status != WEIR_OK) {
         weir_free(coordinator);
         return status;
     }
-    coordinator->prune = (struct share_job){.task.run = run_prune,
-                                            .coordinator = coordinator,
-                                            .interval_ms =
-                                                options->config.state_topic_prune_interval_ms};
+    coordinator->prune =
+        (struct share_job){.task.run = run_prune,
+                           .coordinator = coordinator,
+                           .interval_ms = options->config.state_topic_prune_interval_ms};
     coordinator->snapshot_cold =
         (struct share_job){.task.run = run_snapshot_cold,
                            .coordinator = coordinator,
@@ -168,8 +168,8 @@ enum weir_status weir_share_coordinator_new(const struct weir_share_coordinator_
 void weir_share_coordinator_stop(struct weir_share_coordinator *coordinator)
 {
     atomic_store(&coordinator->is_stopping, true);
-    /* A job that runs now sees is_stopping at its end, or has submitted itself before: the pool does
-     * not run tasks whose time has not come when it is freed. */
+    /* A job that runs now sees is_stopping at its end, or has submitted itself before: the pool
+     * does not run tasks whose time has not come when it is freed. */
     (void)weir_task_pool_cancel(coordinator->options.pool, &coordinator->prune.task);
     (void)weir_task_pool_cancel(coordinator->options.pool, &coordinator->snapshot_cold.task);
     weir_coordinator_stop(coordinator->shards);
@@ -202,13 +202,7 @@ void weir_share_state_op_free(struct weir_share_state_op *op)
     weir_arena_done(&op->arena);
 }
 
-enum state_request_kind {
-    STATE_INITIALIZE,
-    STATE_READ,
-    STATE_WRITE,
-    STATE_DELETE,
-    STATE_SUMMARY
-};
+enum state_request_kind { STATE_INITIALIZE, STATE_READ, STATE_WRITE, STATE_DELETE, STATE_SUMMARY };
 
 struct state_event {
     struct weir_shard_event event;

@@ -138,15 +138,14 @@ static enum weir_status begin(struct weir_share_sessions *sessions,
         return status;
     if (former == NULL && sessions->sessions.count >= sessions->slots)
         return WEIR_SHARE_SESSION_LIMIT_REACHED;
-    struct session *session = weir_calloc(
-        1, sizeof(*session) + 4 + request->group_id.size + request->member_id.size);
+    struct session *session =
+        weir_calloc(1, sizeof(*session) + 4 + request->group_id.size + request->member_id.size);
     if (session == NULL)
         return WEIR_NO_MEMORY;
     uint8_t *bytes = (uint8_t *)(session + 1);
     session->key = write_key(bytes, request->group_id, request->member_id);
     session->group_id = weir_slice_of(bytes + 4, request->group_id.size);
-    session->member_id =
-        weir_slice_of(bytes + 4 + request->group_id.size, request->member_id.size);
+    session->member_id = weir_slice_of(bytes + 4 + request->group_id.size, request->member_id.size);
     session->epoch = 1;
     session->connection_id = request->connection_id;
     weir_list_init(&session->turns);
@@ -157,8 +156,8 @@ static enum weir_status begin(struct weir_share_sessions *sessions,
         (void)weir_map_remove(&sessions->sessions, former->key); /* it is `former` */
     if (status == WEIR_OK)
         status = weir_map_put(&sessions->sessions, session->key, session, NULL);
-    if (former != NULL && (status == WEIR_OK || weir_map_get(&sessions->sessions, former->key) ==
-                                                    NULL))
+    if (former != NULL &&
+        (status == WEIR_OK || weir_map_get(&sessions->sessions, former->key) == NULL))
         free_session(sessions, former);
     if (status != WEIR_OK) {
         free_session(sessions, session);
@@ -236,8 +235,8 @@ enum weir_status weir_share_sessions_fetch(struct weir_share_sessions *sessions,
     *out_items = NULL;
     *out_count = 0;
     weir_lock_take(&sessions->lock);
-    enum weir_status status = is_first ? begin(sessions, request, &session)
-                                       : find_current(sessions, request, &session);
+    enum weir_status status =
+        is_first ? begin(sessions, request, &session) : find_current(sessions, request, &session);
     if (status == WEIR_OK && !is_first && !is_last)
         status = change(sessions, session, request);
     if (status == WEIR_OK && !is_last)
@@ -299,9 +298,8 @@ bool weir_share_sessions_close(struct weir_share_sessions *sessions, struct weir
     return is_closed;
 }
 
-bool weir_share_sessions_of_connection(struct weir_share_sessions *sessions,
-                                       uint64_t connection_id, struct weir_arena *arena,
-                                       struct weir_slice *out_group_id,
+bool weir_share_sessions_of_connection(struct weir_share_sessions *sessions, uint64_t connection_id,
+                                       struct weir_arena *arena, struct weir_slice *out_group_id,
                                        struct weir_slice *out_member_id)
 {
     bool is_found = false;

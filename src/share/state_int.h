@@ -35,7 +35,7 @@ struct share_state {
 struct share_machine {
     const struct weir_share_coordinator_config *config;
     int32_t partition;
-    struct weir_map states; /* struct share_state by map_key */
+    struct weir_map states;   /* struct share_state by map_key */
     int64_t tombstone_offset; /* of the newest tombstone, -1: none seen */
     int64_t pruned_offset;    /* where the log was cut last; -1: not by this machine */
 };
@@ -73,8 +73,8 @@ enum weir_status state_replay(void *machine, const struct weir_replayed *record,
 /* ---- state_machine.c ---- */
 extern const struct weir_machine_ops share_machine_ops; /* context: share_coordinator_config */
 /* *out is NULL when there is no such key.  NO_MEMORY. */
-enum weir_status machine_find(const struct share_machine *machine,
-                              const struct weir_share_key *key, struct share_state **out);
+enum weir_status machine_find(const struct share_machine *machine, const struct weir_share_key *key,
+                              struct share_state **out);
 enum weir_status machine_add(struct share_machine *machine, const struct weir_share_key *key,
                              struct share_state **out);
 void machine_remove(struct share_machine *machine, struct share_state *state);
@@ -91,8 +91,7 @@ void state_write(struct share_machine *machine, const struct weir_share_key *key
                  int32_t topic_partitions, const struct weir_share_state_write *write,
                  struct weir_share_state_op *op, struct weir_step *step);
 void state_delete(struct share_machine *machine, const struct weir_share_key *key,
-                  int32_t topic_partitions, struct weir_share_state_op *op,
-                  struct weir_step *step);
+                  int32_t topic_partitions, struct weir_share_state_op *op, struct weir_step *step);
 void state_summary(struct share_machine *machine, const struct weir_share_key *key,
                    int32_t topic_partitions, struct weir_share_state_op *op,
                    struct weir_step *step);

@@ -31,8 +31,8 @@ struct weir_share_key state_key(const struct share_state *state)
         .group_id = state->group_id, .topic_id = state->topic_id, .partition = state->partition};
 }
 
-enum weir_status machine_find(const struct share_machine *machine,
-                              const struct weir_share_key *key, struct share_state **out)
+enum weir_status machine_find(const struct share_machine *machine, const struct weir_share_key *key,
+                              struct share_state **out)
 {
     struct weir_arena arena;
     weir_arena_init(&arena, 0);

@@ -63,15 +63,15 @@ void state_initialize(struct share_machine *machine, const struct weir_share_key
         return fail(op, step, WEIR_FENCED_STATE_EPOCH, NULL);
     if (!topic_has(topic_partitions, key))
         return fail(op, step, WEIR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
-    /* Consumption that begins at "wherever the group's config says" has completed nothing that could
-     * be counted yet. */
-    struct share_snapshot snapshot = {
-        .snapshot_epoch = state == NULL ? 0 : state->snapshot_epoch + 1,
-        .state_epoch = state_epoch,
-        .start_offset = start_offset,
-        .delivery_complete_count = start_offset == -1 ? -1 : 0,
-        .create_timestamp_ms = step->wall_ms,
-        .write_timestamp_ms = step->wall_ms};
+    /* Consumption that begins at "wherever the group's config says" has completed nothing that
+     * could be counted yet. */
+    struct share_snapshot snapshot = {.snapshot_epoch =
+                                          state == NULL ? 0 : state->snapshot_epoch + 1,
+                                      .state_epoch = state_epoch,
+                                      .start_offset = start_offset,
+                                      .delivery_complete_count = start_offset == -1 ? -1 : 0,
+                                      .create_timestamp_ms = step->wall_ms,
+                                      .write_timestamp_ms = step->wall_ms};
     record_snapshot(step, key, &snapshot);
     succeed(op, step);
 }
@@ -92,14 +92,13 @@ static enum weir_status record_change(struct share_machine *machine, struct shar
                                       int32_t leader_epoch, struct weir_step *step)
 {
     struct weir_share_key key = state_key(state);
-    bool is_snapshot =
-        state->update_count >= machine->config->snapshot_update_records_per_snapshot;
+    bool is_snapshot = state->update_count >= machine->config->snapshot_update_records_per_snapshot;
     struct share_snapshot change = {
         .snapshot_epoch = is_snapshot ? state->snapshot_epoch + 1 : state->snapshot_epoch,
         .state_epoch = state->state_epoch,
         .leader_epoch = leader_epoch,
-        .start_offset = write->start_offset > state->start_offset ? write->start_offset
-                                                                  : state->start_offset,
+        .start_offset =
+            write->start_offset > state->start_offset ? write->start_offset : state->start_offset,
         .delivery_complete_count =
             newer_count(state, write->start_offset, write->delivery_complete_count),
         .create_timestamp_ms = step->wall_ms,
@@ -150,9 +149,9 @@ void state_read(struct share_machine *machine, const struct weir_share_key *key,
     op->state_epoch = state->state_epoch;
     op->start_offset = state->start_offset;
     if (status == WEIR_OK && state->leader_epoch_seen != leader_epoch) {
-        struct weir_share_state_write same = {
-            .start_offset = state->start_offset,
-            .delivery_complete_count = state->delivery_complete_count};
+        struct weir_share_state_write same = {.start_offset = state->start_offset,
+                                              .delivery_complete_count =
+                                                  state->delivery_complete_count};
         status = record_change(machine, state, &same, leader_epoch, step);
     }
     if (status != WEIR_OK)
@@ -200,8 +199,7 @@ void state_delete(struct share_machine *machine, const struct weir_share_key *ke
 }
 
 void state_summary(struct share_machine *machine, const struct weir_share_key *key,
-                   int32_t topic_partitions, struct weir_share_state_op *op,
-                   struct weir_step *step)
+                   int32_t topic_partitions, struct weir_share_state_op *op, struct weir_step *step)
 {
     struct share_state *state;
     if (key->partition < 0)

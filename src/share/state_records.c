@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What is written to __share_group_state, in the versions Apache Kafka 4.3.0 writes, and its replay. */
+/* What is written to __share_group_state, in the versions Apache Kafka 4.3.0 writes, and its
+ * replay. */
 
 #include "state_int.h"
 
@@ -69,11 +70,11 @@ void record_snapshot(struct weir_step *step, const struct weir_share_key *key,
     value.state_batches.count = (int32_t)snapshot->batches.count;
     for (size_t i = 0; i < snapshot->batches.count; i++) {
         const struct weir_share_batch *batch = &snapshot->batches.items[i];
-        value.state_batches.items[i] = (struct weir_share_snapshot_value_state_batch){
-            .first_offset = batch->first_offset,
-            .last_offset = batch->last_offset,
-            .delivery_state = batch->delivery_state,
-            .delivery_count = batch->delivery_count};
+        value.state_batches.items[i] =
+            (struct weir_share_snapshot_value_state_batch){.first_offset = batch->first_offset,
+                                                           .last_offset = batch->last_offset,
+                                                           .delivery_state = batch->delivery_state,
+                                                           .delivery_count = batch->delivery_count};
     }
     write_record(step, WEIR_SHARE_RECORD_SHARE_SNAPSHOT, &where, SHARE_SNAPSHOT_VERSION, &value);
 }
@@ -221,10 +222,10 @@ static enum weir_status merge_update(struct share_state *state,
                                            item->delivery_state, item->delivery_count};
     }
     struct state_batches batches = {0};
-    enum weir_status status =
-        batches_are_valid(raw, count) ? batches_combine(state->batches.items, state->batches.count,
-                                                        raw, count, start_offset, &batches)
-                                      : WEIR_CORRUPT;
+    enum weir_status status = batches_are_valid(raw, count)
+                                  ? batches_combine(state->batches.items, state->batches.count, raw,
+                                                    count, start_offset, &batches)
+                                  : WEIR_CORRUPT;
     weir_free(raw);
     if (status == WEIR_OK)
         take_batches(state, &batches);
@@ -270,7 +271,7 @@ static enum weir_status replay_typed(struct share_machine *machine,
                                      struct weir_reader *key_reader, struct weir_reader *value)
 {
     if (type != WEIR_SHARE_RECORD_SHARE_SNAPSHOT && type != WEIR_SHARE_RECORD_SHARE_UPDATE)
-        return WEIR_OK; /* of the future */
+        return WEIR_OK;                   /* of the future */
     struct weir_share_snapshot_key where; /* the keys of both types have the same fields */
     weir_share_snapshot_key_read(key_reader, 0, &where);
     enum weir_status status = weir_reader_status(key_reader);
@@ -298,8 +299,7 @@ enum weir_status state_replay(void *machine, const struct weir_replayed *record,
         status = replay_typed(machine, record, type, &key, &value);
     if (status != WEIR_OK)
         weir_detail_set(detail, "a record of type %d with %zu bytes of key and %zu of value: %s",
-                        (int)type, record->key.size, record->value.size,
-                        weir_status_name(status));
+                        (int)type, record->key.size, record->value.size, weir_status_name(status));
     weir_arena_done(&arena);
     return status;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A share partition over a real share coordinator, with members that accept, release, reject, renew,
- * fall silent or leave, writes that are refused, a log start that moves, and restarts of both at any
- * moment.  The checker keeps its own truth about each offset and knows nothing of runs:
+ * A share partition over a real share coordinator, with members that accept, release, reject,
+ * renew, fall silent or leave, writes that are refused, a log start that moves, and restarts of
+ * both at any moment.  The checker keeps its own truth about each offset and knows nothing of runs:
  *
  *  T1  nobody acquires what another member holds within its lock
  *  T2  nobody acquires what was acknowledged or archived, once the answer said so - also after a
@@ -74,9 +74,8 @@ static enum weir_status delete_records(void *context, int32_t partition, int64_t
 
 static const struct weir_share_state_port state_port = {.partition_count = partition_count,
                                                         .delete_records = delete_records};
-static const struct weir_share_key key = {.group_id = {(const uint8_t *)"g", 1},
-                                          .topic_id = {{9}},
-                                          .partition = 0};
+static const struct weir_share_key key = {
+    .group_id = {(const uint8_t *)"g", 1}, .topic_id = {{9}}, .partition = 0};
 
 static struct weir_slice member_name(int member)
 {
@@ -141,13 +140,13 @@ static void look_at_start(struct story *story)
 static bool store(struct story *story, const struct weir_share_change *change)
 {
     struct call call = {.op.done = call_done};
-    struct weir_share_state_write write = {
-        .state_epoch = change->state_epoch,
-        .leader_epoch = story->leader_epoch,
-        .start_offset = change->start_offset,
-        .delivery_complete_count = change->delivery_complete_count,
-        .batches = change->batches,
-        .batch_count = change->batch_count};
+    struct weir_share_state_write write = {.state_epoch = change->state_epoch,
+                                           .leader_epoch = story->leader_epoch,
+                                           .start_offset = change->start_offset,
+                                           .delivery_complete_count =
+                                               change->delivery_complete_count,
+                                           .batches = change->batches,
+                                           .batch_count = change->batch_count};
     story->world.append_status = roll(story, 20) == 0 ? WEIR_NOT_ENOUGH_REPLICAS : WEIR_OK;
     weir_share_state_write(story->coordinator, &key, &write, &call.op);
     story->world.append_status = WEIR_OK;
@@ -171,8 +170,8 @@ static void see_acquired(struct story *story, int member, const struct weir_shar
         struct truth *truth = &story->truth[offset];
         CHECK(offset >= story->log_start && offset < story->log_end);
         CHECK(truth->holder == -1 || truth->lock_until_ms <= story->world.now_ms); /* T1 */
-        CHECK(!truth->is_done);                                                  /* T2 */
-        CHECK(item->delivery_count == truth->deliveries + 1);                    /* T3 */
+        CHECK(!truth->is_done);                                                    /* T2 */
+        CHECK(item->delivery_count == truth->deliveries + 1);                      /* T3 */
         CHECK(item->delivery_count <= DELIVERIES);
         truth->deliveries = item->delivery_count;
         truth->holder = member;
@@ -226,9 +225,9 @@ static void acknowledge(struct story *story, int member, bool only_accept)
     struct weir_arena arena;
     struct weir_share_change change;
     weir_arena_init(&arena, 0);
-    enum weir_status status = weir_share_partition_acknowledge(
-        story->partition, &story->config, member_name(member), &item, 1, story->world.now_ms,
-        &arena, &change);
+    enum weir_status status =
+        weir_share_partition_acknowledge(story->partition, &story->config, member_name(member),
+                                         &item, 1, story->world.now_ms, &arena, &change);
     bool is_ok = status == WEIR_OK;
     CHECK(is_ok || status == WEIR_INVALID_RECORD_STATE || status == WEIR_INVALID_REQUEST);
     if (is_ok && change.batch_count > 0)
@@ -250,8 +249,8 @@ static void leave(struct story *story, int member)
     struct weir_arena arena;
     struct weir_share_change change;
     weir_arena_init(&arena, 0);
-    CHECK(weir_share_partition_release_member(story->partition, &story->config,
-                                              member_name(member), &arena, &change) == WEIR_OK);
+    CHECK(weir_share_partition_release_member(story->partition, &story->config, member_name(member),
+                                              &arena, &change) == WEIR_OK);
     bool was_stored = change.batch_count == 0 || store(story, &change);
     for (int i = 0; i < OFFSETS && was_stored; i++) {
         if (story->truth[i].holder == member)
@@ -317,13 +316,13 @@ static void begin(struct story *story, uint64_t seed)
                                                          .is_renew_enabled = true};
     for (int i = 0; i < OFFSETS; i++)
         story->truth[i].holder = -1;
-    struct weir_share_coordinator_options options = {
-        .env = &story->world.env,
-        .pool = story->world.pool,
-        .log_port = &fake_port,
-        .log_port_context = &story->world,
-        .state_port = &state_port,
-        .config = weir_share_coordinator_config_default()};
+    struct weir_share_coordinator_options options = {.env = &story->world.env,
+                                                     .pool = story->world.pool,
+                                                     .log_port = &fake_port,
+                                                     .log_port_context = &story->world,
+                                                     .state_port = &state_port,
+                                                     .config =
+                                                         weir_share_coordinator_config_default()};
     options.config.snapshot_update_records_per_snapshot = (int32_t)(seed % 20);
     CHECK(weir_share_coordinator_new(&options, &story->coordinator) == WEIR_OK);
     weir_coordinator_set_partition_count(weir_share_coordinator_shards(story->coordinator),

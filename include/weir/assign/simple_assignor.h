@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * The assignor "simple" of share groups (KIP-932).  A partition may go to several members: with fewer
- * partitions than members each is shared by as many as it takes for everybody to have one.  Balance
- * comes first, then what a member has stays with it.  When subscriptions differ, each topic is shared
- * out among those who subscribe to it, without regard to the others.  As in Apache Kafka 4.3.0, but
- * that members and topics are taken in the order in which they are handed in, where Kafka takes them
- * in the order of its hash maps.  Pure; any thread.
+ * The assignor "simple" of share groups (KIP-932).  A partition may go to several members: with
+ * fewer partitions than members each is shared by as many as it takes for everybody to have one.
+ * Balance comes first, then what a member has stays with it.  When subscriptions differ, each topic
+ * is shared out among those who subscribe to it, without regard to the others.  As in Apache
+ * Kafka 4.3.0, but that members and topics are taken in the order in which they are handed in,
+ * where Kafka takes them in the order of its hash maps.  Pure; any thread.
  */
 
 #include "weir/assign/assignor.h"

@@ -31,8 +31,8 @@ struct weir_share_coordinator;
 struct weir_share_state_port {
     /* How many partitions the topic with this id has now; -1: there is no such topic. */
     int32_t (*partition_count)(void *context, struct weir_uuid topic_id);
-    /* Raises the log start offset of a partition of __share_group_state.  On a task thread.  What it
-     * returns is only logged: the next round tries again. */
+    /* Raises the log start offset of a partition of __share_group_state.  On a task thread.  What
+     * it returns is only logged: the next round tries again. */
     enum weir_status (*delete_records)(void *context, int32_t partition, int64_t offset);
 };
 
@@ -68,8 +68,7 @@ void weir_share_coordinator_free(struct weir_share_coordinator *coordinator);
 
 /* For leadership changes and the number of partitions: whoever follows the image calls
  * weir_coordinator_set_partition_count, _elected and _resigned on it. */
-struct weir_coordinator *
-weir_share_coordinator_shards(struct weir_share_coordinator *coordinator);
+struct weir_coordinator *weir_share_coordinator_shards(struct weir_share_coordinator *coordinator);
 
 /* Topics were deleted: their state gets tombstones in every shard this broker leads.  Call it after
  * the image that lacks them was published. */
@@ -86,9 +85,9 @@ struct weir_share_state_op {
     struct weir_arena arena;                      /* out: holds the batches */
     /* out, of a read or a summary that is OK */
     int32_t state_epoch;
-    int32_t leader_epoch;           /* summary only */
-    int64_t start_offset;           /* -1: nothing was consumed yet */
-    int32_t delivery_complete_count; /* summary only; -1: not known */
+    int32_t leader_epoch;                   /* summary only */
+    int64_t start_offset;                   /* -1: nothing was consumed yet */
+    int32_t delivery_complete_count;        /* summary only; -1: not known */
     const struct weir_share_batch *batches; /* read only */
     size_t batch_count;
     /* private */
@@ -101,8 +100,8 @@ void weir_share_state_op_free(struct weir_share_state_op *op);
 
 /* Common conditions: INVALID_REQUEST (a negative partition, a batch that ends before it begins, a
  * partition that was not initialized), FENCED_STATE_EPOCH and FENCED_LEADER_EPOCH (older than the
- * newest seen; -1 passes but in a read), UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR,
- * COORDINATOR_NOT_AVAILABLE, UNKNOWN_SERVER_ERROR. */
+ * newest seen; -1 passes but in a read), UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_LOAD_IN_PROGRESS,
+ * NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, UNKNOWN_SERVER_ERROR. */
 
 /* Begins afresh at start_offset (-1: the group's share.auto.offset.reset decides later). */
 void weir_share_state_initialize(struct weir_share_coordinator *coordinator,
@@ -117,7 +116,7 @@ struct weir_share_state_write {
     int32_t state_epoch;
     int32_t leader_epoch;
     int64_t start_offset;
-    int32_t delivery_complete_count; /* -1: not known (version 0 of the API) */
+    int32_t delivery_complete_count;        /* -1: not known (version 0 of the API) */
     const struct weir_share_batch *batches; /* what changed; they may overlap */
     size_t batch_count;
 };

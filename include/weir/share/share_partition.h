@@ -4,9 +4,9 @@
 /*
  * One partition as its leader hands it out to the members of one share group (KIP-932): which
  * records are in flight, who holds them until when, how often they were delivered.  A pure machine:
- * offsets and the time go in; what was acquired and what has to be stored come out.  Reading the log,
- * storing through the share coordinator and waiting are its caller's.  One thread at a time; the
- * caller's lock.
+ * offsets and the time go in; what was acquired and what has to be stored come out.  Reading the
+ * log, storing through the share coordinator and waiting are its caller's.  One thread at a time;
+ * the caller's lock.
  *
  * Promises:
  *  S1  a record is acquired by one member at a time: by a second one only after it was released, or
@@ -29,13 +29,14 @@ struct weir_share_partition;
 
 /* The group's configuration at this moment; it may differ from call to call. */
 struct weir_share_partition_config {
-    int32_t delivery_count_max;   /* share.delivery.count.limit, at least 1 */
-    int64_t lock_duration_ms;     /* share.record.lock.duration.ms */
-    int32_t record_locks_max;     /* share.partition.max.record.locks */
-    bool is_renew_enabled;        /* share.renew.acknowledge.enable */
+    int32_t delivery_count_max; /* share.delivery.count.limit, at least 1 */
+    int64_t lock_duration_ms;   /* share.record.lock.duration.ms */
+    int32_t record_locks_max;   /* share.partition.max.record.locks */
+    bool is_renew_enabled;      /* share.renew.acknowledge.enable */
 };
 
-/* What has to be stored.  The batches lie in the arena that was handed in.  batch_count 0: nothing. */
+/* What has to be stored.  The batches lie in the arena that was handed in.  batch_count 0: nothing.
+ */
 struct weir_share_change {
     int64_t id; /* for weir_share_partition_stored; 0: nobody waits for this one */
     const struct weir_share_batch *batches;
@@ -46,12 +47,12 @@ struct weir_share_change {
 };
 
 /* Begins with what the share coordinator has (start_offset already decided, not -1).  Offsets
- * between the batches count as never delivered.  CORRUPT: batches that overlap, are not in order, or
- * lie before start_offset.  NO_MEMORY. */
-WEIR_MUST_CHECK enum weir_status
-weir_share_partition_new(int32_t state_epoch, int64_t start_offset,
-                         const struct weir_share_batch *batches, size_t batch_count,
-                         struct weir_share_partition **out);
+ * between the batches count as never delivered.  CORRUPT: batches that overlap, are not in order,
+ * or lie before start_offset.  NO_MEMORY. */
+WEIR_MUST_CHECK enum weir_status weir_share_partition_new(int32_t state_epoch, int64_t start_offset,
+                                                          const struct weir_share_batch *batches,
+                                                          size_t batch_count,
+                                                          struct weir_share_partition **out);
 /* NULL is allowed. */
 void weir_share_partition_free(struct weir_share_partition *partition);
 
@@ -84,7 +85,8 @@ struct weir_share_acquire {
     size_t aborted_count;
     int32_t records_max;
     int32_t batch_size;     /* acquired runs are cut at log batches about so far apart */
-    bool is_record_limited; /* share acquire mode 1: never more than records_max; else whole batches */
+    bool is_record_limited; /* share acquire mode 1: never more than records_max; else whole batches
+                             */
 };
 
 struct weir_share_acquired {
@@ -95,12 +97,10 @@ struct weir_share_acquired {
 
 /* Acquires what is available among the records read.  *out_items lies in the arena.  NO_MEMORY:
  * nothing was acquired. */
-WEIR_MUST_CHECK enum weir_status
-weir_share_partition_acquire(struct weir_share_partition *partition,
-                             const struct weir_share_partition_config *config,
-                             const struct weir_share_acquire *acquire, int64_t now_ms,
-                             struct weir_arena *arena, const struct weir_share_acquired **out_items,
-                             size_t *out_count);
+WEIR_MUST_CHECK enum weir_status weir_share_partition_acquire(
+    struct weir_share_partition *partition, const struct weir_share_partition_config *config,
+    const struct weir_share_acquire *acquire, int64_t now_ms, struct weir_arena *arena,
+    const struct weir_share_acquired **out_items, size_t *out_count);
 
 /* ---- Acknowledge ---- */
 
@@ -124,13 +124,10 @@ struct weir_share_acknowledgement {
  * acknowledged already, or renewing is switched off.  NO_MEMORY.  Offsets before the start offset
  * are passed over.  out->batch_count 0: done.  Otherwise store it and call
  * weir_share_partition_stored. */
-WEIR_MUST_CHECK enum weir_status
-weir_share_partition_acknowledge(struct weir_share_partition *partition,
-                                 const struct weir_share_partition_config *config,
-                                 struct weir_slice member_id,
-                                 const struct weir_share_acknowledgement *items, size_t count,
-                                 int64_t now_ms, struct weir_arena *arena,
-                                 struct weir_share_change *out);
+WEIR_MUST_CHECK enum weir_status weir_share_partition_acknowledge(
+    struct weir_share_partition *partition, const struct weir_share_partition_config *config,
+    struct weir_slice member_id, const struct weir_share_acknowledgement *items, size_t count,
+    int64_t now_ms, struct weir_arena *arena, struct weir_share_change *out);
 
 /* The member's session ended: all it holds is released.  As acknowledge; NO_MEMORY leaves it to the
  * locks to run out. */

@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Share sessions (KIP-932): which partitions a member of a share group fetches, so that requests need
- * only say what changed.  There is one for each group and member; its epoch rises with each request,
- * and a request with another epoch is refused, so that none is done twice.
+ * Share sessions (KIP-932): which partitions a member of a share group fetches, so that requests
+ * need only say what changed.  There is one for each group and member; its epoch rises with each
+ * request, and a request with another epoch is refused, so that none is done twice.
  *
- * One registry for the broker; a lock (rank FETCH_SESSIONS) around each call, nothing else is called
- * under it.  Any thread.
+ * One registry for the broker; a lock (rank FETCH_SESSIONS) around each call, nothing else is
+ * called under it.  Any thread.
  */
 
 #include "weir/base/arena.h"
@@ -43,18 +43,17 @@ WEIR_MUST_CHECK enum weir_status weir_share_sessions_new(size_t slots, size_t pa
                                                          struct weir_share_sessions **out);
 void weir_share_sessions_free(struct weir_share_sessions *sessions);
 
-/* A ShareFetch.  Epoch 0 begins a session (and ends the member's former one); -1 is the last request
- * of one that is still there until weir_share_sessions_close; any other continues it.
- * SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED, INVALID_REQUEST
- * (a first request with acknowledgements), NO_MEMORY: the session is as it was.  On OK *out_items are the
- * session's partitions, in the arena: those that gave records last come last, see
- * weir_share_sessions_served; none for the last request. */
+/* A ShareFetch.  Epoch 0 begins a session (and ends the member's former one); -1 is the last
+ * request of one that is still there until weir_share_sessions_close; any other continues it.
+ * SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED,
+ * INVALID_REQUEST (a first request with acknowledgements), NO_MEMORY: the session is as it was.  On
+ * OK *out_items are the session's partitions, in the arena: those that gave records last come last,
+ * see weir_share_sessions_served; none for the last request. */
 WEIR_MUST_CHECK enum weir_status
 weir_share_sessions_fetch(struct weir_share_sessions *sessions,
                           const struct weir_share_session_request *request,
                           struct weir_arena *arena,
-                          const struct weir_share_session_partition **out_items,
-                          size_t *out_count);
+                          const struct weir_share_session_partition **out_items, size_t *out_count);
 /* A ShareAcknowledge: checks the epoch and raises it.  It cannot begin a session: epoch 0 is
  * INVALID_SHARE_SESSION_EPOCH. */
 WEIR_MUST_CHECK enum weir_status
@@ -74,9 +73,8 @@ bool weir_share_sessions_close(struct weir_share_sessions *sessions, struct weir
                                size_t *out_count);
 /* The connection ended: finds a session that was begun on it (or continues on it); false when there
  * is none left.  group and member lie in the arena; close it, and ask again. */
-bool weir_share_sessions_of_connection(struct weir_share_sessions *sessions,
-                                       uint64_t connection_id, struct weir_arena *arena,
-                                       struct weir_slice *out_group_id,
+bool weir_share_sessions_of_connection(struct weir_share_sessions *sessions, uint64_t connection_id,
+                                       struct weir_arena *arena, struct weir_slice *out_group_id,
                                        struct weir_slice *out_member_id);
 
 size_t weir_share_sessions_count(struct weir_share_sessions *sessions);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Values that the share coordinator and share partitions speak of (KIP-932).  Public value structs. */
+/* Values that the share coordinator and share partitions speak of (KIP-932).  Public value structs.
+ */
 
 #include "weir/base/slice.h"
 #include "weir/base/uuid.h"
@@ -20,8 +21,8 @@ struct weir_share_key {
  * it is not of that form.  Pure; any thread. */
 bool weir_share_key_parse(struct weir_slice text, struct weir_share_key *out);
 
-/* What is stored of a record, by Kafka's numbers.  ACQUIRED is never stored: whoever held the record
- * when its leader went away has lost it, and the delivery counted. */
+/* What is stored of a record, by Kafka's numbers.  ACQUIRED is never stored: whoever held the
+ * record when its leader went away has lost it, and the delivery counted. */
 enum weir_share_delivery_state {
     WEIR_SHARE_AVAILABLE = 0,
     WEIR_SHARE_ACQUIRED = 1,

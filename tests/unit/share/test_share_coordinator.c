@@ -51,8 +51,7 @@ static void elect_all(void)
 static void restart(void)
 {
     for (int32_t i = 0; i < FAKE_PARTITIONS; i++)
-        weir_coordinator_resigned(weir_share_coordinator_shards(world.coordinator), i,
-                                  world.epoch);
+        weir_coordinator_resigned(weir_share_coordinator_shards(world.coordinator), i, world.epoch);
     elect_all();
 }
 
@@ -60,13 +59,13 @@ static void start_with(int32_t updates_per_snapshot)
 {
     fake_world_init(&world.base);
     world.topic_exists = true;
-    struct weir_share_coordinator_options options = {
-        .env = &world.base.env,
-        .pool = world.base.pool,
-        .log_port = &fake_port,
-        .log_port_context = &world.base,
-        .state_port = &state_port,
-        .config = weir_share_coordinator_config_default()};
+    struct weir_share_coordinator_options options = {.env = &world.base.env,
+                                                     .pool = world.base.pool,
+                                                     .log_port = &fake_port,
+                                                     .log_port_context = &world.base,
+                                                     .state_port = &state_port,
+                                                     .config =
+                                                         weir_share_coordinator_config_default()};
     options.config.snapshot_update_records_per_snapshot = updates_per_snapshot;
     cr_assert_eq(weir_share_coordinator_new(&options, &world.coordinator), WEIR_OK);
     weir_coordinator_set_partition_count(weir_share_coordinator_shards(world.coordinator),
@@ -374,8 +373,7 @@ Test(share_coordinator, without_a_shard_it_is_not_the_coordinator)
 {
     start();
     for (int32_t i = 0; i < FAKE_PARTITIONS; i++)
-        weir_coordinator_resigned(weir_share_coordinator_shards(world.coordinator), i,
-                                  world.epoch);
+        weir_coordinator_resigned(weir_share_coordinator_shards(world.coordinator), i, world.epoch);
     cr_assert_eq(initialize(0, 0, 0), WEIR_NOT_COORDINATOR);
     stop();
 }

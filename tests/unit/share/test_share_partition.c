@@ -93,8 +93,9 @@ Test(share_partition, whole_log_batches_are_acquired)
 Test(share_partition, with_a_record_limit_no_more_is_acquired)
 {
     struct weir_share_partition *partition = fresh(0);
-    struct result got = acquire_with(
-        partition, "a", 0, (struct weir_share_acquire){.records_max = 3, .is_record_limited = true});
+    struct result got =
+        acquire_with(partition, "a", 0,
+                     (struct weir_share_acquire){.records_max = 3, .is_record_limited = true});
     cr_assert_eq(got.count, 1);
     cr_assert_eq(got.items[0].last_offset, 2);
     cr_assert_eq(weir_share_partition_next_fetch_offset(partition), 3);
@@ -194,9 +195,9 @@ Test(share_partition, the_last_delivery_archives)
 {
     struct weir_share_partition *partition = fresh(0);
     for (int i = 0; i < 5; i++) {
-        struct result got = acquire_with(
-            partition, "a", 0,
-            (struct weir_share_acquire){.records_max = 1, .is_record_limited = true});
+        struct result got =
+            acquire_with(partition, "a", 0,
+                         (struct weir_share_acquire){.records_max = 1, .is_record_limited = true});
         cr_assert_eq(got.items[0].first_offset, 0);
         cr_assert_eq(got.items[0].delivery_count, i + 1);
         cr_assert_eq(acknowledge(partition, "a", 0, 0, WEIR_SHARE_RELEASE), WEIR_OK);
@@ -210,9 +211,9 @@ Test(share_partition, what_failed_often_is_delivered_alone_at_last)
     struct weir_share_partition *partition = fresh(0);
     int64_t sizes[5];
     for (int i = 0; i < 5; i++) {
-        struct result got = acquire_with(
-            partition, "a", 0,
-            (struct weir_share_acquire){.records_max = 10, .is_record_limited = true});
+        struct result got =
+            acquire_with(partition, "a", 0,
+                         (struct weir_share_acquire){.records_max = 10, .is_record_limited = true});
         sizes[i] = got.items[0].last_offset - got.items[0].first_offset + 1;
         cr_assert_eq(got.items[0].first_offset, 0);
         cr_assert_eq(acknowledge(partition, "a", 0, got.items[0].last_offset, WEIR_SHARE_RELEASE),
@@ -307,9 +308,9 @@ Test(share_partition, a_member_that_leaves_releases_what_it_holds)
     struct weir_share_change change;
     (void)acquire(partition, "a", 10);
     (void)acquire(partition, "b", 10);
-    cr_assert_eq(weir_share_partition_release_member(partition, &config, WEIR_SLICE("a"), &arena,
-                                                     &change),
-                 WEIR_OK);
+    cr_assert_eq(
+        weir_share_partition_release_member(partition, &config, WEIR_SLICE("a"), &arena, &change),
+        WEIR_OK);
     cr_assert_eq(change.batch_count, 1);
     cr_assert(weir_share_partition_stored(partition, change.id, true));
     struct result got = acquire(partition, "b", 10);

@@ -102,8 +102,8 @@ Test(share_sessions, there_are_no_more_than_the_limit)
     cr_assert_eq(fetch("c", 0, 1), WEIR_SHARE_SESSION_LIMIT_REACHED);
     cr_assert_eq(fetch("b", 0, 9), WEIR_SHARE_SESSION_LIMIT_REACHED); /* partitions */
     cr_assert_eq(fetch("b", 1, 0), WEIR_OK);                          /* and is as it was */
-    cr_assert(weir_share_sessions_close(sessions, WEIR_SLICE("g"), WEIR_SLICE("a"), &arena,
-                                        &items, &item_count));
+    cr_assert(weir_share_sessions_close(sessions, WEIR_SLICE("g"), WEIR_SLICE("a"), &arena, &items,
+                                        &item_count));
     cr_assert_eq(item_count, 1);
     cr_assert_eq(fetch("c", 0, 1), WEIR_OK);
     stop();
@@ -128,8 +128,8 @@ Test(share_sessions, the_last_request_needs_a_session_and_leaves_it)
     cr_assert_eq(fetch("a", 0, 2), WEIR_OK);
     cr_assert_eq(fetch("a", -1, 0), WEIR_OK);
     cr_assert_eq(item_count, 0);
-    cr_assert(weir_share_sessions_close(sessions, WEIR_SLICE("g"), WEIR_SLICE("a"), &arena,
-                                        &items, &item_count));
+    cr_assert(weir_share_sessions_close(sessions, WEIR_SLICE("g"), WEIR_SLICE("a"), &arena, &items,
+                                        &item_count));
     cr_assert_eq(item_count, 2);
     cr_assert_not(weir_share_sessions_close(sessions, WEIR_SLICE("g"), WEIR_SLICE("a"), &arena,
                                             &items, &item_count));

@@ -92,15 +92,15 @@ Test(state_batches, any_batches_combine_to_what_is_true_of_each_offset)
             random = random * 1664525u + 1013904223u;
             int64_t first = (random >> 8) % OFFSETS;
             int64_t last = first + (random >> 16) % 10;
-            items[i] = batch(first, last, (int8_t)((random >> 20) % 3 * 2),
-                             (int16_t)((random >> 24) % 3));
+            items[i] =
+                batch(first, last, (int8_t)((random >> 20) % 3 * 2), (int16_t)((random >> 24) % 3));
         }
         int64_t start = round % 3 == 0 ? -1 : round % OFFSETS;
         size_t older_count = (size_t)(round % 9);
         struct state_batches out;
-        cr_assert_eq(batches_combine(items, older_count, items + older_count, 8 - older_count,
-                                     start, &out),
-                     WEIR_OK);
+        cr_assert_eq(
+            batches_combine(items, older_count, items + older_count, 8 - older_count, start, &out),
+            WEIR_OK);
         for (int64_t offset = 0; offset < OFFSETS + 10; offset++) {
             int32_t wanted = start != -1 && offset < start ? -1 : truth_at(items, 8, offset);
             cr_assert_eq(truth_at(out.items, out.count, offset), wanted);

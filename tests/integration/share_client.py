@@ -77,6 +77,26 @@ class ShareClient(harness.Client):
             return results
         return reader.array(topic)[0][0]
 
+    def initialize_many(self, group, topics, state_epoch, start):
+        """topics: {topic id: partitions}. -> {(topic id, partition): error}"""
+        body = compact_array([topic_id + compact_array([struct.pack('>iiq', partition, state_epoch, start) + TAGS
+                                                        for partition in partitions]) + TAGS
+                              for topic_id, partitions in topics.items()])
+        reader = self.flex(INITIALIZE, 0, compact(group) + body)
+        reader.tags()
+        errors = {}
+
+        def topic():
+            topic_id = reader.bytes(16)
+
+            def result():
+                errors[topic_id, reader.take('i')] = reader.take('h')
+                reader.string(), reader.tags()
+            reader.array(result)
+            reader.tags()
+        reader.array(topic)
+        return errors
+
     def initialize(self, group, topic_id, state_epoch, start, partition=0):
         return self.state(INITIALIZE, 0, group, topic_id, partition, struct.pack('>iq', state_epoch, start))
 

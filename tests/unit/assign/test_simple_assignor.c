@@ -162,6 +162,7 @@ Test(simple_assignor, nobody_and_nothing)
     static struct group group;
     start(&group, 0, (int32_t[]){2}, 1);
     assign(&group);
+    weir_arena_done(&group.arena);
     start(&group, 2, (int32_t[]){0}, 1);
     assign(&group);
     cr_assert_eq(count_of(&group, 0), 0);

@@ -23,19 +23,19 @@ static size_t count_partitions(const request_t *request)
     return request->group_id.size == 0 ? 0 : count;
 }
 
-static bool fill_topic(struct weir_call *call, const request_topic *wanted,
-                       const struct share_state_item *items, result_topic *out)
+static bool fill_topic(struct weir_call *call, const struct share_state_topic *wanted,
+                       result_topic *out)
 {
     weir_write_share_group_state_response_write_state_result_init(out);
     out->topic_id = wanted->topic_id;
-    out->partitions.items = WEIR_CALL_ALLOC(call, result_t, wanted->partitions.count);
+    out->partitions.items = WEIR_CALL_ALLOC(call, result_t, wanted->count);
     if (out->partitions.items == NULL)
         return false;
-    for (int32_t i = 0; i < wanted->partitions.count; i++) {
-        const struct weir_share_state_op *op = &items[i].op;
+    for (size_t i = 0; i < wanted->count; i++) {
+        const struct weir_share_state_op *op = &wanted->items[i]->op;
         result_t *result = &out->partitions.items[out->partitions.count++];
         weir_write_share_group_state_response_partition_result_init(result);
-        result->partition = items[i].key.partition;
+        result->partition = wanted->items[i]->id.partition;
         result->error_code = weir_code(op->status);
         result->error_message = share_state_message(op);
     }
@@ -44,17 +44,16 @@ static bool fill_topic(struct weir_call *call, const request_topic *wanted,
 
 static void respond(struct weir_call *call, struct share_state_calls *all)
 {
-    const request_t *request = call->body;
     struct weir_write_share_group_state_response response;
+    struct share_state_topic *topics;
+    size_t topic_count;
     weir_write_share_group_state_response_init(&response);
-    int32_t topic_count = all->count == 0 ? 0 : request->topics.count;
-    response.results.items = WEIR_CALL_ALLOC(call, result_topic, topic_count);
-    bool has_memory = response.results.items != NULL;
-    const struct share_state_item *items = all->items;
-    for (int32_t i = 0; i < topic_count && has_memory; i++) {
-        const request_topic *wanted = &request->topics.items[i];
-        has_memory = fill_topic(call, wanted, items, &response.results.items[i]);
-        items += wanted->partitions.count;
+    bool has_memory = share_state_group(call, all, &topics, &topic_count);
+    if (has_memory)
+        response.results.items = WEIR_CALL_ALLOC(call, result_topic, topic_count);
+    has_memory = has_memory && response.results.items != NULL;
+    for (size_t i = 0; i < topic_count && has_memory; i++) {
+        has_memory = fill_topic(call, &topics[i], &response.results.items[i]);
         response.results.count++;
     }
     if (has_memory)

@@ -4,6 +4,11 @@
 #include "call_state.h"
 
 #include "weir/base/assert.h"
+#include "weir/base/map.h"
+
+#include <assert.h>
+
+static_assert(sizeof(struct share_state_id) == 16 + sizeof(int32_t), "its bytes are a key");
 
 struct share_state_calls *share_state_new(struct weir_call *call, size_t count,
                                           void (*respond)(struct weir_call *call,
@@ -49,12 +54,74 @@ struct weir_share_state_op *share_state_add(struct share_state_calls *all,
     item->all = all;
     item->key =
         (struct weir_share_key){.group_id = group_id, .topic_id = topic_id, .partition = partition};
+    item->id = (struct share_state_id){.topic_id = topic_id, .partition = partition};
     return &item->op;
 }
 
 void share_state_started(struct share_state_calls *all)
 {
     finish_one(all);
+}
+
+/* Of items about the same partition all but the last are marked. */
+static enum weir_status mark_repeated(struct share_state_calls *all)
+{
+    struct weir_map by_id = {0};
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; i < all->count && status == WEIR_OK; i++) {
+        void *former = NULL;
+        status = weir_map_put(&by_id, WEIR_KEY(all->items[i].id), &all->items[i], &former);
+        if (former != NULL)
+            ((struct share_state_item *)former)->is_repeated = true;
+    }
+    weir_map_done(&by_id);
+    return status;
+}
+
+/* Counts the items of each topic, in *topics of room for all items. */
+static enum weir_status find_topics(struct share_state_calls *all, struct weir_map *by_topic,
+                                    struct share_state_topic *topics, size_t *out_count)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        struct share_state_item *item = &all->items[i];
+        struct share_state_topic *topic = weir_map_get(by_topic, WEIR_KEY(item->id.topic_id));
+        if (topic == NULL) {
+            topic = &topics[(*out_count)++];
+            topic->topic_id = item->id.topic_id;
+            enum weir_status status =
+                weir_map_put(by_topic, WEIR_KEY(topic->topic_id), topic, NULL);
+            if (status != WEIR_OK)
+                return status;
+        }
+        if (!item->is_repeated)
+            topic->count++;
+    }
+    return WEIR_OK;
+}
+
+bool share_state_group(struct weir_call *call, struct share_state_calls *all,
+                       struct share_state_topic **out_topics, size_t *out_count)
+{
+    struct weir_map by_topic = {0};
+    size_t topic_count = 0;
+    struct share_state_topic *topics = WEIR_CALL_ALLOC(call, struct share_state_topic, all->count);
+    bool is_ok = topics != NULL && mark_repeated(all) == WEIR_OK &&
+                 find_topics(all, &by_topic, topics, &topic_count) == WEIR_OK;
+    for (size_t i = 0; i < topic_count && is_ok; i++) {
+        topics[i].items = WEIR_CALL_ALLOC(call, struct share_state_item *, topics[i].count);
+        topics[i].count = 0;
+        is_ok = topics[i].items != NULL;
+    }
+    for (size_t i = 0; i < all->count && is_ok; i++) {
+        struct share_state_item *item = &all->items[i];
+        struct share_state_topic *topic = weir_map_get(&by_topic, WEIR_KEY(item->id.topic_id));
+        if (!item->is_repeated)
+            topic->items[topic->count++] = item;
+    }
+    weir_map_done(&by_topic);
+    *out_topics = topics;
+    *out_count = topic_count;
+    return is_ok;
 }
 
 struct weir_slice share_state_message(const struct weir_share_state_op *op)

@@ -14,10 +14,25 @@
 
 struct share_state_calls;
 
+/* What makes two items the same; without padding, for it is a map's key. */
+struct share_state_id {
+    struct weir_uuid topic_id;
+    int32_t partition;
+};
+
 struct share_state_item {
     struct weir_share_state_op op;
     struct share_state_calls *all;
     struct weir_share_key key;
+    struct share_state_id id;
+    bool is_repeated; /* a later item is about the same partition: that one is answered */
+};
+
+/* What is answered of one topic. */
+struct share_state_topic {
+    struct weir_uuid topic_id;
+    struct share_state_item **items;
+    size_t count;
 };
 
 struct share_state_calls {
@@ -40,5 +55,9 @@ struct weir_share_state_op *share_state_add(struct share_state_calls *all,
                                             int32_t partition);
 /* After all were started. */
 void share_state_started(struct share_state_calls *all);
+/* The items by topic, in the request's order; topics and partitions that it names again are
+ * answered once, as Apache Kafka does.  From the call's arena.  False when memory is out. */
+bool share_state_group(struct weir_call *call, struct share_state_calls *all,
+                       struct share_state_topic **out_topics, size_t *out_count);
 /* Null when it is OK. */
 struct weir_slice share_state_message(const struct weir_share_state_op *op);

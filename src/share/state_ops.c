@@ -166,8 +166,6 @@ void state_write(struct share_machine *machine, const struct weir_share_key *key
     struct share_state *state;
     if (key->partition < 0)
         return fail(op, step, WEIR_INVALID_REQUEST, NEGATIVE_PARTITION);
-    if (!batches_are_valid(write->batches, write->batch_count))
-        return fail(op, step, WEIR_INVALID_REQUEST, BAD_BATCH);
     if (machine_find(machine, key, &state) != WEIR_OK)
         return fail(op, step, WEIR_UNKNOWN_SERVER_ERROR, NULL);
     if (state == NULL)
@@ -178,6 +176,8 @@ void state_write(struct share_machine *machine, const struct weir_share_key *key
         return fail(op, step, WEIR_FENCED_STATE_EPOCH, NULL);
     if (!topic_has(topic_partitions, key))
         return fail(op, step, WEIR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
+    if (!batches_are_valid(write->batches, write->batch_count))
+        return fail(op, step, WEIR_INVALID_REQUEST, BAD_BATCH);
     if (record_change(machine, state, write, state->leader_epoch, step) != WEIR_OK)
         return fail(op, step, WEIR_UNKNOWN_SERVER_ERROR, NULL);
     succeed(op, step);

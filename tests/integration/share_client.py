@@ -90,7 +90,8 @@ class ShareClient(harness.Client):
             topic_id = reader.bytes(16)
 
             def result():
-                errors[topic_id, reader.take('i')] = reader.take('h')
+                partition, error = reader.take('i'), reader.take('h')
+                errors[topic_id, partition] = error
                 reader.string(), reader.tags()
             reader.array(result)
             reader.tags()

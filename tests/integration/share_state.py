@@ -66,6 +66,19 @@ def older_leaders_and_older_states_are_fenced(directory):
         assert client.read('g', topic_id, 5)[2] == (4, 100, [])
 
 
+def one_request_may_name_many_partitions(directory):
+    with _Broker(directory) as broker, broker.connect() as client:
+        topic_id = _start(client)
+        client.create_topic('wide', 20)
+        wide = client.topic_id('wide')
+        client.begin('g', topic_id)
+        many = {topic_id: [0], wide: list(range(21)), b'x' * 16: [0, 1]}
+        wanted = {(wide, i): NONE if i < 20 else UNKNOWN_TOPIC_OR_PARTITION for i in range(21)}
+        wanted.update({(topic_id, 0): NONE, (b'x' * 16, 0): UNKNOWN_TOPIC_OR_PARTITION, (b'x' * 16, 1): UNKNOWN_TOPIC_OR_PARTITION})
+        wait_until(lambda: client.initialize_many('g', many, 1, 5) == wanted, what='all shards')
+        assert all(client.summary('g', wide, i)[2] == (1, 0, 5, 0) for i in range(20))
+
+
 def what_cannot_be_is_refused_in_words(directory):
     with _Broker(directory) as broker, broker.connect() as client:
         topic_id = _start(client)

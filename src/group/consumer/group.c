@@ -39,6 +39,8 @@ enum weir_status consumer_group_new(struct group_machine *machine, struct weir_s
         weir_free(group);
         return status;
     }
+    group->epoch = 1; /* 0 is for members that join */
+    group->assignment_epoch = 1;
     group->is_metadata_stale = true; /* nobody has looked yet */
     group->epoch = CONSUMER_EPOCH_INITIAL;
     group->assignment_epoch = CONSUMER_EPOCH_INITIAL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The life of a group of both protocols with the n-th allocation failing, and all after it, for every
- * n: no crash, no leak (run under AddressSanitizer), every op done exactly once, and when memory is
- * back the same life works.
+ * The life of a group of both protocols with the n-th allocation failing, and all after it, for
+ * every n: no crash, no leak (run under AddressSanitizer), every op done exactly once, and when
+ * memory is back the same life works.
  */
 
 #define GROUP_WORLD_PLAIN
@@ -38,7 +38,8 @@ static struct weir_slice join_classic(struct life *life, struct weir_slice membe
     return client->done > 0 ? client->join.member_id : WEIR_EMPTY_SLICE;
 }
 
-/* A classic member; then two of the new protocol, one by a regular expression; all of them leave. */
+/* A classic member; then two of the new protocol, one by a regular expression; all of them leave.
+ */
 static void live(struct life *life)
 {
     struct weir_slice classic = join_classic(life, WEIR_EMPTY_SLICE);

@@ -39,8 +39,6 @@ enum weir_status consumer_group_new(struct group_machine *machine, struct weir_s
         weir_free(group);
         return status;
     }
-    group->epoch = 1; /* 0 is for members that join */
-    group->assignment_epoch = 1;
     group->is_metadata_stale = true; /* nobody has looked yet */
     group->epoch = CONSUMER_EPOCH_INITIAL;
     group->assignment_epoch = CONSUMER_EPOCH_INITIAL;
@@ -317,6 +315,11 @@ static bool is_subscribed(const struct group *group, struct weir_slice topic)
     return consumer_is_subscribed(consumer_of_const(group), topic);
 }
 
+static enum weir_status stale_status(const struct consumer_member *member)
+{
+    return member->data.is_classic ? WEIR_ILLEGAL_GENERATION : WEIR_STALE_MEMBER_EPOCH;
+}
+
 static enum weir_status check_commit(struct group *base, const struct group_committer *committer,
                                      struct weir_step *step)
 {
@@ -324,15 +327,16 @@ static enum weir_status check_commit(struct group *base, const struct group_comm
     const struct consumer_group *group = consumer_of(base);
     if (committer->generation < 0 && group->members.count == 0)
         return WEIR_OK; /* an administrator */
+    if (committer->is_transactional && committer->generation == -1 &&
+        committer->member_id.size == 0 && weir_slice_is_null(committer->instance_id))
+        return WEIR_OK; /* a producer that does not say for whom */
     const struct consumer_member *member = consumer_find(group, committer->member_id);
     if (member == NULL)
         return WEIR_UNKNOWN_MEMBER_ID;
-    if (member->data.is_classic)
-        return committer->generation == member->data.epoch ? WEIR_OK : WEIR_ILLEGAL_GENERATION;
-    if (!committer->is_transactional && !committer->knows_stale_epoch)
+    if (!member->data.is_classic && !committer->is_transactional && !committer->knows_stale_epoch)
         return WEIR_UNSUPPORTED_VERSION;
     /* One that is behind may still commit for partitions it has had since then (KIP-1251). */
-    return committer->generation <= member->data.epoch ? WEIR_OK : WEIR_STALE_MEMBER_EPOCH;
+    return committer->generation <= member->data.epoch ? WEIR_OK : stale_status(member);
 }
 
 static enum weir_status check_commit_item(const struct group *base,
@@ -347,14 +351,14 @@ static enum weir_status check_commit_item(const struct group *base,
     if (weir_uuid_is_zero(topic_id)) {
         const struct weir_image_topic *topic = weir_image_topic(base->machine->image, item->topic);
         if (topic == NULL)
-            return WEIR_STALE_MEMBER_EPOCH;
+            return stale_status(member);
         topic_id = topic->id;
     }
     const struct held_partition *held =
         partition_set_find(&member->data.assigned, topic_id, item->partition);
     if (held == NULL)
         held = partition_set_find(&member->data.revoking, topic_id, item->partition);
-    return held != NULL && committer->generation >= held->epoch ? WEIR_OK : WEIR_STALE_MEMBER_EPOCH;
+    return held != NULL && committer->generation >= held->epoch ? WEIR_OK : stale_status(member);
 }
 
 static enum weir_status check_fetch(const struct group *base, struct weir_slice member_id,

@@ -73,14 +73,15 @@ static const char *wrong_with_join(const struct weir_group_consumer_heartbeat_re
 static const char *wrong_with(const struct weir_group_consumer_heartbeat_request *request)
 {
     int32_t epoch = request->member_epoch;
+    if (request->member_id.size == 0 &&
+        (request->requires_member_id || epoch > 0 || epoch == WEIR_GROUP_LEAVE_EPOCH))
+        return "MemberId can't be empty.";
     if (request->group_id.size == 0)
         return "GroupId can't be empty.";
     if (is_empty_text(request->instance_id))
         return "InstanceId can't be empty.";
     if (is_empty_text(request->rack_id))
         return "RackId can't be empty.";
-    if (request->member_id.size == 0 && (request->requires_member_id || epoch != 0))
-        return "MemberId can't be empty.";
     if (epoch == WEIR_GROUP_JOIN_EPOCH)
         return wrong_with_join(request);
     if (epoch == WEIR_GROUP_LEAVE_STATIC_EPOCH && weir_slice_is_null(request->instance_id))

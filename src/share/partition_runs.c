@@ -81,8 +81,9 @@ void runs_drop_front(struct weir_share_partition *partition, size_t count)
     for (size_t i = 0; i < count; i++)
         run_leave_holder(partition, &partition->runs[i], WEIR_SHARE_ARCHIVED);
     partition->run_count -= count;
-    memmove(partition->runs, partition->runs + count,
-            partition->run_count * sizeof(partition->runs[0]));
+    if (partition->run_count > 0)
+        memmove(partition->runs, partition->runs + count,
+                partition->run_count * sizeof(partition->runs[0]));
     partition->start_offset =
         partition->run_count > 0 ? partition->runs[0].first_offset : partition->end_offset;
 }

@@ -52,6 +52,7 @@ enum weir_status streams_member_new(struct streams_group *group, struct weir_sli
     if (member == NULL)
         return WEIR_NO_MEMORY;
     member->group = group;
+    member->current.state = STREAMS_STABLE;
     weir_streams_group_member_metadata_value_init(&member->metadata);
     struct group_machine *machine = group->base.machine;
     enum weir_status status = text_dup(id, &member->id);

@@ -238,6 +238,8 @@ static enum weir_status update_member(struct beat *beat)
     } else {
         weir_streams_group_member_metadata_value_init(metadata);
         metadata->topology_epoch = -1;
+        metadata->instance_id = WEIR_NULL_SLICE;
+        metadata->rack_id = WEIR_NULL_SLICE;
     }
     metadata->client_id = or_empty(request->client_id);
     metadata->client_host =

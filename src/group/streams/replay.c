@@ -365,7 +365,8 @@ enum weir_status replay_streams_current(struct group_machine *machine,
         if (member != NULL) {
             weir_arena_done(&member->current_arena);
             member->current = (struct streams_current){.epoch = WEIR_STREAMS_LEAVE_EPOCH,
-                                                       .previous_epoch = WEIR_STREAMS_LEAVE_EPOCH};
+                                                       .previous_epoch = WEIR_STREAMS_LEAVE_EPOCH,
+                                                       .state = STREAMS_STABLE};
         }
         return WEIR_OK;
     }

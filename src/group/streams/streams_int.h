@@ -119,9 +119,9 @@ streams_configured_find(const struct streams_configured *configured, struct weir
 
 /* As in the records. */
 enum streams_member_state {
-    STREAMS_STABLE = 0,
-    STREAMS_UNREVOKED = 1,  /* must say that it gave up tasks before its epoch moves on */
-    STREAMS_UNRELEASED = 2, /* some tasks of its target are still with others */
+    STREAMS_STABLE = 1,
+    STREAMS_UNREVOKED = 2,  /* must say that it gave up tasks before its epoch moves on */
+    STREAMS_UNRELEASED = 3, /* some tasks of its target are still with others */
     STREAMS_UNKNOWN = 127   /* of a future broker */
 };
 

@@ -43,17 +43,31 @@ def consumer_of(address, topic, group, offset=None, **settings):
     consumer = Consumer({'bootstrap.servers': address, 'group.id': group, 'auto.offset.reset': 'earliest',
                          'auto.commit.interval.ms': 200, 'fetch.wait.max.ms': 100, 'check.crcs': True, **protocol, **settings})
 
-    def show(partitions):
-        say('A', ','.join(str(p.partition) for p in partitions))
+    has = set()
+    is_incremental = 'group.protocol' in protocol  # the new group protocol tells what is added and what is taken away
+
+    def show():
+        say('A', ','.join(str(partition) for partition in sorted(has)))
 
     def on_assign(them, partitions):
         if offset is not None:
             for partition in partitions:
                 partition.offset = offset
-        them.assign(partitions)
-        show(partitions)
+        if is_incremental:
+            them.incremental_assign(partitions)
+        else:
+            them.assign(partitions)
+            has.clear()
+        has.update(p.partition for p in partitions)
+        show()
 
-    consumer.subscribe([topic], on_assign=on_assign, on_revoke=lambda them, partitions: show([]))
+    def on_revoke(them, partitions):
+        if is_incremental:
+            them.incremental_unassign(partitions)
+        has.difference_update([p.partition for p in partitions])
+        show()
+
+    consumer.subscribe([topic], on_assign=on_assign, on_revoke=on_revoke)
     return consumer
 
 

@@ -15,9 +15,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// The id's last transaction may still be ending: franz-go tells of it, and the next attempt asks again.
+func waitForProducer(client *kgo.Client) {
+	var err error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if _, _, err = client.ProducerID(context.Background()); err == nil {
+			return
+		}
+	}
+	fail(err)
+}
+
 func transactional(address, name string) *kgo.Client {
 	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.TransactionalID(name), kgo.TransactionTimeout(30*time.Second))
 	fail(err)
+	waitForProducer(client)
 	return client
 }
 
@@ -56,6 +68,7 @@ func transform(address, source, sink, group, name string) {
 		kgo.ConsumeTopics(source), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(100*time.Millisecond), kgo.RequireStableFetchOffsets())
 	fail(err)
+	waitForProducer(session.Client())
 	isAborted := false
 	for committed := 0; committed < 100; {
 		fetches := session.PollRecords(ctx, 10)
@@ -69,6 +82,7 @@ func transform(address, source, sink, group, name string) {
 			session.Produce(ctx, &kgo.Record{Topic: sink, Key: record.Key, Value: []byte(value)}, func(_ *kgo.Record, err error) { fail(err) })
 			count++
 		})
+		fail(session.Client().Flush(ctx))
 		isCommit := committed < 30 || isAborted
 		isAborted = isAborted || !isCommit
 		done, err := session.End(ctx, kgo.TransactionEndTry(isCommit))

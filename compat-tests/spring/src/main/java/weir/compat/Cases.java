@@ -30,15 +30,17 @@ public class Cases {
     private final KafkaAdmin admin;
     private final KafkaListenerEndpointRegistry registry;
     private final Listeners listeners;
+    private final TransactionCases transactions;
     private final String prefix;
     private boolean isGood = true;
 
     public Cases(KafkaTemplate<String, Object> template, KafkaAdmin admin, KafkaListenerEndpointRegistry registry,
-            Listeners listeners, @Value("${weir.prefix}") String prefix) {
+            Listeners listeners, TransactionCases transactions, @Value("${weir.prefix}") String prefix) {
         this.template = template;
         this.admin = admin;
         this.registry = registry;
         this.listeners = listeners;
+        this.transactions = transactions;
         this.prefix = prefix;
     }
 
@@ -46,13 +48,13 @@ public class Cases {
         return prefix + "-" + word;
     }
 
-    private static void check(boolean isTrue, String what) {
+    static void check(boolean isTrue, String what) {
         if (!isTrue) {
             throw new IllegalStateException(what);
         }
     }
 
-    private static void waitFor(String what, BooleanSupplier condition) throws InterruptedException {
+    static void waitFor(String what, BooleanSupplier condition) throws InterruptedException {
         long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
         while (!condition.getAsBoolean()) {
             check(System.nanoTime() < deadline, "not within 30 s: " + what);
@@ -82,6 +84,10 @@ public class Cases {
         run("manual_acknowledgement_redelivers_what_was_not_acknowledged", this::manual);
         run("error_handler_sends_to_a_dead_letter_topic", this::deadLetter);
         run("retry_topics_then_dead_letter_topic", this::retried);
+        run("transactional_methods_write_all_or_nothing", transactions::transactional);
+        run("execute_in_transaction_commits_or_rolls_back", transactions::executeInTransaction);
+        run("exactly_once_listener_writes_once_what_it_tries_twice", transactions::exactlyOnce);
+        run("rollback_goes_to_a_dead_letter_topic", transactions::rolledBack);
         return isGood;
     }
 

@@ -42,6 +42,9 @@ class Proxy:
             threading.Thread(target=self.carry, args=(client,), daemon=True).start()
 
     def carry(self, client):
+        if self.target is None:  # the broker looks whether its advertised address answers, before anybody knows its port
+            client.close()
+            return
         host, port = self.target.rsplit(':', 1)
         try:
             server = socket.create_connection((host, int(port)), timeout=10)

@@ -96,6 +96,27 @@ static enum weir_status check_changelogs(const topology_value *topology, struct 
     return WEIR_OK;
 }
 
+/* weir's own bound: deciding about topics takes time with the square of their number, under the
+ * shard's lock. */
+#define TOPOLOGY_ITEMS_MAX 8192
+
+static bool is_too_large(const topology_value *topology)
+{
+    int64_t items = topology->subtopologies.count;
+    for (int32_t i = 0; i < topology->subtopologies.count && items <= TOPOLOGY_ITEMS_MAX; i++) {
+        const subtopology_value *subtopology = &topology->subtopologies.items[i];
+        items += subtopology->source_topics.count;
+        items += subtopology->repartition_sink_topics.count;
+        items += subtopology->repartition_source_topics.count;
+        items += subtopology->state_changelog_topics.count;
+        items += subtopology->copartition_groups.count;
+        for (int32_t j = 0; j < subtopology->copartition_groups.count; j++)
+            items += (int64_t)subtopology->copartition_groups.items[j].source_topics.count +
+                     subtopology->copartition_groups.items[j].repartition_source_topics.count;
+    }
+    return items > TOPOLOGY_ITEMS_MAX;
+}
+
 /* Apache Kafka fails in its own way when a subtopology is there twice. */
 static bool has_twins(const topology_value *topology)
 {
@@ -134,6 +155,11 @@ enum weir_status streams_check_request(const struct weir_streams_heartbeat_reque
     if (text != NULL) {
         *message = weir_slice_str(text);
         return WEIR_INVALID_REQUEST;
+    }
+    if (request->topology != NULL && is_too_large(request->topology)) {
+        *message =
+            WEIR_SLICE("The topology has more than 8192 subtopologies, topics and groups of them.");
+        return WEIR_STREAMS_INVALID_TOPOLOGY;
     }
     if (request->topology != NULL && has_twins(request->topology)) {
         *message = WEIR_SLICE("The topology has a negative epoch or names a subtopology twice.");

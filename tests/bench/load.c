@@ -19,6 +19,8 @@
  * Prints "ok <bytes> bytes <requests> requests"; anything unexpected is a sentence on stderr and
  * exit code 1.
  */
+#include "wire.h"
+
 #include "weir/base/endian.h"
 #include "weir/base/memory.h"
 #include "weir/protocol/api_keys.h"
@@ -34,124 +36,23 @@
 #include "weir/record/batch_builder.h"
 #include "weir/runtime/env.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define IN_FLIGHT       5
-#define CONNECT_TRIES   20000
 #define CREATE_TRIES    12000
 #define FETCH_BYTES_MAX (1 << 20)
-
-static _Noreturn void fail(const char *what)
-{
-    fprintf(stderr, "bench_load: %s (errno %d)\n", what, errno);
-    exit(1);
-}
-
-static int try_connect(const char *host, const char *port)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    if (getaddrinfo(host, port, &hints, &found) != 0)
-        fail("no such address");
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int on = 1;
-    if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
-        close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(found);
-    if (fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
-        fail("TCP_NODELAY");
-    return fd;
-}
-
-/* The server may be starting: a millisecond between tries, so many of them. */
-static int connect_to(const char *host, const char *port)
-{
-    for (int i = 0; i < CONNECT_TRIES; i++) {
-        int fd = try_connect(host, port);
-        if (fd >= 0)
-            return fd;
-        (void)poll(NULL, 0, 1);
-    }
-    fail("cannot connect");
-}
-
-static void send_all(int fd, struct weir_slice bytes)
-{
-    while (bytes.size > 0) {
-        ssize_t sent = send(fd, bytes.data, bytes.size, MSG_NOSIGNAL);
-        if (sent <= 0)
-            fail("send");
-        bytes.data += sent;
-        bytes.size -= (size_t)sent;
-    }
-}
-
-static void receive_exactly(int fd, uint8_t *into, size_t size)
-{
-    while (size > 0) {
-        ssize_t got = recv(fd, into, size, 0);
-        if (got <= 0)
-            fail("the broker closed the connection");
-        into += got;
-        size -= (size_t)got;
-    }
-}
-
-/* One response frame into the buffer, without its length. */
-static void receive_frame(int fd, struct weir_buf *frame)
-{
-    uint8_t head[4];
-    receive_exactly(fd, head, sizeof(head));
-    uint32_t size = weir_get_u32(head);
-    if (size < 4 || size > (200u << 20))
-        fail("a response of impossible length");
-    weir_buf_clear(frame);
-    uint8_t *room = weir_buf_extend(frame, size);
-    if (room == NULL)
-        fail("out of memory");
-    receive_exactly(fd, room, size);
-}
-
-/* A whole request frame: length, header of version 1 or 2, body. */
-static void encode_request(struct weir_buf *frame, enum weir_api_key key, int16_t version,
-                           const void *body)
-{
-    const struct weir_api_spec *api = weir_api_find((int16_t)key);
-    struct weir_writer writer;
-    weir_buf_clear(frame);
-    weir_writer_init(&writer, frame);
-    weir_write_i32(&writer, 0);
-    weir_write_i16(&writer, (int16_t)key);
-    weir_write_i16(&writer, version);
-    weir_write_i32(&writer, 1);
-    weir_write_string(&writer, WEIR_SLICE("bench"), false, true);
-    if (weir_api_request_header_version(api, version) >= 2)
-        weir_write_uvarint(&writer, 0);
-    api->request->write(&writer, version, body);
-    if (weir_writer_status(&writer) != WEIR_OK)
-        fail("cannot encode a request");
-    weir_writer_done(&writer);
-    weir_put_u32(frame->data, (uint32_t)(frame->size - 4));
-}
 
 static void first_answer(int fd)
 {
     static const uint8_t api_versions_v0[] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff};
     struct weir_buf frame = {0};
-    send_all(fd, weir_slice_of(api_versions_v0, sizeof(api_versions_v0)));
-    receive_frame(fd, &frame);
+    bench_send(fd, weir_slice_of(api_versions_v0, sizeof(api_versions_v0)));
+    bench_receive(fd, &frame);
     weir_buf_done(&frame);
 }
 
@@ -167,9 +68,9 @@ static void create_topic(int fd, const char *topic)
     request.topics.items = &item;
     request.topics.count = 1;
     for (int i = 0; i < 50; i++) {
-        encode_request(&frame, WEIR_API_METADATA, 4, &request);
-        send_all(fd, weir_buf_slice(&frame));
-        receive_frame(fd, &frame);
+        bench_encode(&frame, WEIR_API_METADATA, 4, &request);
+        bench_send(fd, weir_buf_slice(&frame));
+        bench_receive(fd, &frame);
         (void)poll(NULL, 0, 20);
     }
     weir_buf_done(&frame);
@@ -181,7 +82,7 @@ static void build_batch(struct weir_buf *out, size_t batch_bytes, size_t record_
     struct weir_batch_builder *builder;
     uint8_t *value = weir_malloc(record_bytes);
     if (value == NULL || weir_batch_builder_new(&options, out, &builder) != WEIR_OK)
-        fail("out of memory");
+        bench_fail("out of memory");
     for (size_t i = 0; i < record_bytes; i++)
         value[i] = (uint8_t)(i * 31 + 7);
     struct weir_record_data record = {.timestamp = 1700000000000,
@@ -190,7 +91,7 @@ static void build_batch(struct weir_buf *out, size_t batch_bytes, size_t record_
         weir_batch_builder_add(builder, &record);
     } while (weir_batch_builder_bytes(builder) + weir_record_bytes_bound(&record) < batch_bytes);
     if (weir_batch_builder_finish(builder) != WEIR_OK)
-        fail("cannot build a batch");
+        bench_fail("cannot build a batch");
     weir_batch_builder_free(builder);
     weir_free(value);
 }
@@ -201,7 +102,7 @@ static int16_t produced_error(const struct weir_buf *frame)
 {
     size_t name = weir_get_u16(frame->data + 8);
     if (frame->size < 10 + name + 10)
-        fail("a produce response that cannot be read");
+        bench_fail("a produce response that cannot be read");
     return weir_get_i16(frame->data + 10 + name + 8);
 }
 
@@ -228,7 +129,7 @@ static void produce_init(struct produce *produce, const char *topic, size_t batc
     produce->request.timeout_ms = 30000;
     produce->request.topic_data.items = &produce->data;
     produce->request.topic_data.count = 1;
-    encode_request(&produce->frame, WEIR_API_PRODUCE, 3, &produce->request);
+    bench_encode(&produce->frame, WEIR_API_PRODUCE, 3, &produce->request);
 }
 
 /* The requests go to the partitions in turn. */
@@ -239,15 +140,15 @@ static void run_produce(int fd, struct produce *produce, size_t total, int parti
         if (sent < count && sent - answered < IN_FLIGHT) {
             if (partitions > 1) {
                 produce->partition.index = (int32_t)(sent % (size_t)partitions);
-                encode_request(&produce->frame, WEIR_API_PRODUCE, 3, &produce->request);
+                bench_encode(&produce->frame, WEIR_API_PRODUCE, 3, &produce->request);
             }
-            send_all(fd, weir_buf_slice(&produce->frame));
+            bench_send(fd, weir_buf_slice(&produce->frame));
             sent++;
             continue;
         }
-        receive_frame(fd, &produce->response);
+        bench_receive(fd, &produce->response);
         if (produced_error(&produce->response) != 0)
-            fail("a produce request was refused");
+            bench_fail("a produce request was refused");
         answered++;
     }
     printf("ok %zu bytes %zu requests\n", count * produce->batch.size, count);
@@ -286,14 +187,14 @@ static size_t count_led(int fd, const char *topic, struct weir_buf *frame)
     item.name = weir_slice_str(topic);
     request.topics.items = &item;
     request.topics.count = 1;
-    encode_request(frame, WEIR_API_METADATA, 4, &request);
-    send_all(fd, weir_buf_slice(frame));
-    receive_frame(fd, frame);
+    bench_encode(frame, WEIR_API_METADATA, 4, &request);
+    bench_send(fd, weir_buf_slice(frame));
+    bench_receive(fd, frame);
     weir_arena_init(&arena, 0);
     weir_reader_init(&reader, weir_slice_of(frame->data + 4, frame->size - 4), &arena);
     weir_metadata_response_read(&reader, 4, &response);
     if (weir_reader_status(&reader) != WEIR_OK || response.topics.count != 1)
-        fail("a metadata response that cannot be read");
+        bench_fail("a metadata response that cannot be read");
     size_t count = 0;
     for (int32_t i = 0; i < response.topics.items[0].partitions.count; i++)
         count += response.topics.items[0].partitions.items[i].leader_id >= 0;
@@ -322,9 +223,9 @@ static void wait_led(int fd, const char *topic, int32_t index, struct weir_buf *
     request.topics.items = &wanted;
     request.topics.count = 1;
     for (int i = 0; i < CREATE_TRIES; i++) {
-        encode_request(frame, WEIR_API_LIST_OFFSETS, 1, &request);
-        send_all(fd, weir_buf_slice(frame));
-        receive_frame(fd, frame);
+        bench_encode(frame, WEIR_API_LIST_OFFSETS, 1, &request);
+        bench_send(fd, weir_buf_slice(frame));
+        bench_receive(fd, frame);
         weir_arena_init(&arena, 0);
         weir_reader_init(&reader, weir_slice_of(frame->data + 4, frame->size - 4), &arena);
         weir_list_offsets_response_read(&reader, 1, &response);
@@ -335,7 +236,7 @@ static void wait_led(int fd, const char *topic, int32_t index, struct weir_buf *
             return;
         (void)poll(NULL, 0, 10);
     }
-    fail("the topic is not served");
+    bench_fail("the topic is not served");
 }
 
 static void create(int fd, const char *topic, int32_t partitions)
@@ -351,9 +252,9 @@ static void create(int fd, const char *topic, int32_t partitions)
     request.topics.items = &item;
     request.topics.count = 1;
     request.timeout_ms = 60000;
-    encode_request(&frame, WEIR_API_CREATE_TOPICS, 4, &request);
-    send_all(fd, weir_buf_slice(&frame));
-    receive_frame(fd, &frame);
+    bench_encode(&frame, WEIR_API_CREATE_TOPICS, 4, &request);
+    bench_send(fd, weir_buf_slice(&frame));
+    bench_receive(fd, &frame);
     struct weir_create_topics_response response;
     struct weir_arena arena;
     struct weir_reader reader;
@@ -362,7 +263,7 @@ static void create(int fd, const char *topic, int32_t partitions)
     weir_create_topics_response_read(&reader, 4, &response);
     if (weir_reader_status(&reader) != WEIR_OK || response.topics.count != 1 ||
         response.topics.items[0].error_code != 0)
-        fail("the topic could not be created");
+        bench_fail("the topic could not be created");
     weir_arena_done(&arena);
     for (int i = 0; i < CREATE_TRIES && count_led(fd, topic, &frame) < (size_t)partitions; i++)
         (void)poll(NULL, 0, 10);
@@ -375,7 +276,7 @@ static void create(int fd, const char *topic, int32_t partitions)
 static void check_produced(const struct weir_buf *frame)
 {
     if (produced_error(frame) != 0)
-        fail("a produce request was refused");
+        bench_fail("a produce request was refused");
 }
 
 static void encode_produce(struct weir_buf *frame, const char *topic, const struct weir_buf *batch)
@@ -394,7 +295,7 @@ static void encode_produce(struct weir_buf *frame, const char *topic, const stru
     request.timeout_ms = 30000;
     request.topic_data.items = &data;
     request.topic_data.count = 1;
-    encode_request(frame, WEIR_API_PRODUCE, 3, &request);
+    bench_encode(frame, WEIR_API_PRODUCE, 3, &request);
 }
 
 /* --- Records with keys. --- */
@@ -414,7 +315,7 @@ static void build_keyed_batch(struct weir_buf *out, size_t batch_bytes, struct w
     struct weir_batch_builder *builder;
     weir_buf_clear(out);
     if (weir_batch_builder_new(&options, out, &builder) != WEIR_OK)
-        fail("out of memory");
+        bench_fail("out of memory");
     struct weir_record_data record = {.timestamp = 1700000000000, .value = value};
     do {
         char key[32];
@@ -424,7 +325,7 @@ static void build_keyed_batch(struct weir_buf *out, size_t batch_bytes, struct w
         weir_batch_builder_add(builder, &record);
     } while (weir_batch_builder_bytes(builder) + weir_record_bytes_bound(&record) < batch_bytes);
     if (weir_batch_builder_finish(builder) != WEIR_OK)
-        fail("cannot build a batch");
+        bench_fail("cannot build a batch");
     weir_batch_builder_free(builder);
 }
 
@@ -435,18 +336,18 @@ static void keyed(int fd, const char *topic, size_t total, size_t batch_bytes, s
     uint64_t seed = 88172645463325252u;
     uint8_t *value = weir_calloc(1, record_bytes);
     if (value == NULL || keys == 0)
-        fail("no memory, or no keys");
+        bench_fail("no memory, or no keys");
     size_t bytes = 0, sent = 0, answered = 0;
     while (bytes < total || answered < sent) {
         if (bytes < total && sent - answered < IN_FLIGHT) {
             build_keyed_batch(&batch, batch_bytes, weir_slice_of(value, record_bytes), keys, &seed);
             encode_produce(&frame, topic, &batch);
-            send_all(fd, weir_buf_slice(&frame));
+            bench_send(fd, weir_buf_slice(&frame));
             bytes += batch.size;
             sent++;
             continue;
         }
-        receive_frame(fd, &response);
+        bench_receive(fd, &response);
         check_produced(&response);
         answered++;
     }
@@ -486,7 +387,7 @@ static void rate(int fd, const char *topic, size_t count, int64_t interval_us, s
     struct weir_buf batch = {0}, frame = {0}, response = {0};
     int64_t *taken_us = weir_calloc(count, sizeof(taken_us[0]));
     if (taken_us == NULL || count == 0)
-        fail("no memory, or nothing to do");
+        bench_fail("no memory, or nothing to do");
     create_topic(fd, topic);
     build_batch(&batch, batch_bytes, batch_bytes / 2);
     encode_produce(&frame, topic, &batch);
@@ -494,10 +395,10 @@ static void rate(int fd, const char *topic, size_t count, int64_t interval_us, s
     for (size_t sent = 0, answered = 0; answered < count;) {
         int64_t due_us = began_us + (int64_t)sent * interval_us;
         if (sent < count && now_us() >= due_us) {
-            send_all(fd, weir_buf_slice(&frame));
+            bench_send(fd, weir_buf_slice(&frame));
             sent++;
         } else if (wait_readable(fd, sent < count ? due_us : now_us() + 1000000)) {
-            receive_frame(fd, &response);
+            bench_receive(fd, &response);
             check_produced(&response);
             taken_us[answered] = now_us() - (began_us + (int64_t)answered * interval_us);
             answered++;
@@ -523,11 +424,11 @@ static size_t fetched(const struct weir_buf *frame, int64_t *next_offset)
     weir_fetch_response_read(&reader, 4, &response);
     if (weir_reader_status(&reader) != WEIR_OK || response.responses.count != 1 ||
         response.responses.items[0].partitions.count != 1)
-        fail("a fetch response that cannot be read");
+        bench_fail("a fetch response that cannot be read");
     const struct weir_fetch_response_partition_data *data =
         &response.responses.items[0].partitions.items[0];
     if (data->error_code != 0)
-        fail("a fetch was refused");
+        bench_fail("a fetch was refused");
     struct weir_batch_iter iter;
     struct weir_batch batch;
     size_t bytes = 0;
@@ -561,12 +462,12 @@ static void fetch(int fd, const char *topic, size_t total)
     request.topics.items = &wanted;
     request.topics.count = 1;
     while (bytes < total) {
-        encode_request(&frame, WEIR_API_FETCH, 4, &request);
-        send_all(fd, weir_buf_slice(&frame));
-        receive_frame(fd, &frame);
+        bench_encode(&frame, WEIR_API_FETCH, 4, &request);
+        bench_send(fd, weir_buf_slice(&frame));
+        bench_receive(fd, &frame);
         size_t got = fetched(&frame, &partition.fetch_offset);
         if (got == 0)
-            fail("no more data");
+            bench_fail("no more data");
         bytes += got;
         requests++;
     }
@@ -582,8 +483,8 @@ static size_t number(const char *text)
 int main(int argc, char **argv)
 {
     if (argc < 4)
-        fail("usage: bench_load first|create|produce|spread|keyed|rate|fetch HOST PORT ...");
-    int fd = connect_to(argv[2], argv[3]);
+        bench_fail("usage: bench_load first|create|produce|spread|keyed|rate|fetch HOST PORT ...");
+    int fd = bench_connect(argv[2], argv[3]);
     if (strcmp(argv[1], "first") == 0) {
         first_answer(fd);
         printf("ok\n");
@@ -600,7 +501,7 @@ int main(int argc, char **argv)
     } else if (strcmp(argv[1], "fetch") == 0 && argc == 6) {
         fetch(fd, argv[4], number(argv[5]));
     } else {
-        fail("usage: bench_load first|create|produce|spread|keyed|rate|fetch HOST PORT ...");
+        bench_fail("usage: bench_load first|create|produce|spread|keyed|rate|fetch HOST PORT ...");
     }
     close(fd);
     return 0;

@@ -52,6 +52,7 @@ def free_port():
 
 class Weir:
     name = 'weir'
+    extra = []  # further settings
 
     def __init__(self, binary):
         self.binary = binary
@@ -61,7 +62,8 @@ class Weir:
         self.port = free_port()
         self.process = subprocess.Popen(
             [self.binary, 'serve', '--override', 'log.dirs=' + self.dir,
-             '--override', 'listeners=PLAINTEXT://127.0.0.1:%d' % self.port],
+             '--override', 'listeners=PLAINTEXT://127.0.0.1:%d' % self.port] +
+            [word for line in self.extra for word in ('--override', line)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self):
@@ -72,7 +74,6 @@ class Weir:
 
 class Apache(Weir):
     name = 'apache'
-    extra = []  # further settings
 
     def __init__(self, home):
         self.libs = os.path.join(home, 'libs', '*')

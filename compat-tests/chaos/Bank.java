@@ -7,18 +7,26 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.Random;
 import java.util.function.Consumer;
 import java.util.zip.CRC32;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.KafkaShareConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicIdPartition;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.StringDeserializer;
@@ -28,7 +36,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
  * The part of the chaos load that the Java client plays: transfers and consume-transform-produce in the newest
  * transaction version.  The history is that of load.py, the values are those of judge.py.
  *
- * usage: Bank ADDRESS PREFIX HISTORY GROUP_PROTOCOL    until a line comes on standard input; then prints OK
+ * usage: Bank ADDRESS PREFIX HISTORY GROUP_PROTOCOL [share]    until a line comes on standard input; then prints OK
  */
 public final class Bank {
     private static final int ACCOUNTS = 4;
@@ -266,6 +274,70 @@ public final class Bank {
             producer -> producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata())).equals("committed");
     }
 
+    /** A member of a share group that accepts every record it is given. */
+    private void share(String name) throws Exception {
+        Properties properties = new Properties();
+        properties.put("bootstrap.servers", address);
+        properties.put("group.id", prefix + "-jshare");
+        properties.put("client.id", name);
+        properties.put("share.acknowledgement.mode", "explicit");
+        properties.put("reconnect.backoff.max.ms", 100);
+        KafkaShareConsumer<String, String> consumer = null;
+        long quietSince = System.nanoTime();
+        while (!isLate() && !(isStopping && System.nanoTime() - quietSince > Duration.ofSeconds(8).toNanos())) {
+            try {
+                if (consumer == null) {
+                    consumer = new KafkaShareConsumer<>(properties, new StringDeserializer(), new StringDeserializer());
+                    consumer.subscribe(List.of(prefix + "-requests"));
+                }
+                if (accept(consumer))
+                    quietSince = System.nanoTime();
+            } catch (KafkaException | IllegalStateException e) {
+                System.err.println(name + ": " + e);
+                close(consumer);
+                consumer = null;
+                quietSince = System.nanoTime();
+            }
+        }
+        close(consumer);
+    }
+
+    private boolean accept(KafkaShareConsumer<String, String> consumer) {
+        ConsumerRecords<String, String> records = consumer.poll(Duration.ofMillis(300));
+        for (ConsumerRecord<String, String> record : records) {
+            note("[\"shared\", \"" + record.topic() + "\", " + record.partition() + ", " + record.offset() + "]");
+            consumer.acknowledge(record, AcknowledgeType.ACCEPT);
+        }
+        if (records.isEmpty())
+            return false;
+        Map<TopicIdPartition, Optional<KafkaException>> answers = consumer.commitSync(Duration.ofSeconds(20));
+        for (ConsumerRecord<String, String> record : records) {
+            boolean isAccepted = answers.entrySet().stream().anyMatch(answer -> answer.getKey().topic().equals(record.topic())
+                && answer.getKey().partition() == record.partition() && answer.getValue().isEmpty());
+            if (isAccepted)
+                note("[\"accepted\", \"" + record.topic() + "\", " + record.partition() + ", " + record.offset() + "]");
+        }
+        return true;
+    }
+
+    private static void close(KafkaShareConsumer<String, String> consumer) {
+        try {
+            if (consumer != null)
+                consumer.close(Duration.ofSeconds(5));
+        } catch (KafkaException e) {
+            // it is closed all the same
+        }
+    }
+
+    /** A share group begins at the end of a log unless it is told otherwise. */
+    private void beginShares() throws Exception {
+        try (Admin admin = Admin.create(Map.<String, Object>of("bootstrap.servers", address))) {
+            admin.incrementalAlterConfigs(Map.of(new ConfigResource(ConfigResource.Type.GROUP, prefix + "-jshare"),
+                List.of(new AlterConfigOp(new ConfigEntry("share.auto.offset.reset", "earliest"), AlterConfigOp.OpType.SET))))
+                .all().get();
+        }
+    }
+
     private interface Part {
         void run() throws Exception;
     }
@@ -291,6 +363,11 @@ public final class Bank {
             String number = Integer.toString(i);
             threads.add(bank.start(() -> bank.transfer("jtransfer" + number)));
             threads.add(bank.start(() -> bank.work("jworker" + number)));
+        }
+        if (words.length > 4 && words[4].equals("share")) {
+            bank.beginShares();
+            threads.add(bank.start(() -> bank.share("jshare0")));
+            threads.add(bank.start(() -> bank.share("jshare1")));
         }
         while (System.in.read() != '\n')
             continue;

@@ -12,12 +12,15 @@ transaction; transaction -1 is none.  A history is a list of events:
   ('acked', producer, topic, partition, sequence, offset)
   ('polled', poller, topic, partition, rows)         rows: [[offset, value]], read_committed, in the order they came
   ('position', poller, topic, partition)             the poller starts anew: what comes next may have come before
+  ('shared', topic, partition, offset)               a share group was given the record
+  ('accepted', topic, partition, offset)             its acknowledgement was answered
   ('watermarks', topic, partition, high watermark, last stable offset)   after the end
 
 A transaction without an end is 'unknown': all of it may be there, or nothing.  What was read at the end:
   logs  {(topic, partition): [(offset, value), ...]}   read_committed, from the start
 An output of consume-transform-produce names its input as its key: "producer/topic/partition/sequence"; outputs are the
-topics named in `derived`: {output topic: input topic}."""
+topics named in `derived`: {output topic: input topic}; an output of a producer whose name begins with ~ is judged as an
+output only.  `shared` are the topics that a share group has read."""
 import collections
 import zlib
 
@@ -42,8 +45,8 @@ def parse_value(value):
 
 
 class Judge:
-    def __init__(self, history, logs, derived):
-        self.history, self.logs, self.derived = history, logs, derived
+    def __init__(self, history, logs, derived, shared):
+        self.history, self.logs, self.derived, self.shared = history, logs, derived, shared
         self.anomalies = []
         self.begun, self.ended = set(), {}
         self.sent, self.acked = set(), {}
@@ -85,6 +88,8 @@ class Judge:
                 self.found('%s-%d: offset %d comes after %d', *place, offset, last_offset)
             last_offset = offset
             if record is None:
+                continue
+            if record.producer.startswith('~'):
                 continue
             name = (record.producer, *place, record.sequence)
             self.visible[name] += 1
@@ -173,6 +178,22 @@ class Judge:
             for key in sorted(inputs - set(made)):
                 self.found('%s: LOST output of %s', output, key)
 
+    def judge_shared(self):
+        """Each record is given until it is accepted, and not once more."""
+        given, accepted = set(), set()
+        for event in self.history:
+            if event[0] == 'accepted':
+                accepted.add(event[1:4])
+            elif event[0] == 'shared':
+                given.add(event[1:4])
+                if event[1:4] in accepted:
+                    self.found('%s-%d: DOUBLED offset %d was given to the share group after it was accepted', *event[1:4])
+        for (topic, partition), rows in sorted(self.logs.items()):
+            for offset, _ in rows if topic in self.shared else ():
+                if (topic, partition, offset) not in accepted:
+                    word = 'not accepted' if (topic, partition, offset) in given else 'never given to the share group'
+                    self.found('%s-%d: LOST offset %d was %s', topic, partition, offset, word)
+
     def judge_watermarks(self):
         for event in self.history:
             if event[0] == 'watermarks' and event[3] != event[4]:
@@ -186,9 +207,10 @@ class Judge:
         self.judge_acked()
         self.judge_polls()
         self.judge_derived()
+        self.judge_shared()
         self.judge_watermarks()
         return self.anomalies
 
 
-def judge(history, logs, derived):
-    return Judge(history, logs, derived).run()
+def judge(history, logs, derived, shared=()):
+    return Judge(history, logs, derived, shared).run()

@@ -83,9 +83,9 @@ def java(ctx):
 class Players:
     """The two programs of the load."""
 
-    def __init__(self, program, bank, broker, prefix, histories, group_protocol):
+    def __init__(self, program, bank, broker, prefix, histories, *kinds):
         self.all = [clients.Member(program.command + ['run', broker.address, prefix, histories[0]], has_input=True),
-                    clients.Member(bank + [broker.address, prefix, histories[1], group_protocol], has_input=True)]
+                    clients.Member(bank + [broker.address, prefix, histories[1], *kinds], has_input=True)]
 
     def check_alive(self):
         for player in self.all:
@@ -116,45 +116,53 @@ def read_all(program, broker, prefix):
     return logs, watermarks
 
 
-def chaos_case(ctx, judge, program, bank, group_protocol, seconds, every):
-    seed = random.SystemRandom().randrange(1 << 32)
-    choice = random.Random(seed)
-    broker = ctx.new_broker('chaos-' + group_protocol, SETTINGS).start()
+def play(ctx, broker, label, kinds, torment_it):
+    """The load runs while torment_it(check_alive) goes on; then everything is judged.  -> what torment_it gave"""
+    judge = load_judge(ctx)
+    program = clients.Client([ctx.settings.python(PACKAGE), ctx.path('chaos', 'load.py')], [])
     prefix = ctx.name('bank')
-    histories = [os.path.join(ctx.dir, '%s-%s' % (group_protocol, word)) for word in ('librdkafka', 'java')]
+    histories = [os.path.join(ctx.dir, '%s-%s' % (label, word)) for word in ('librdkafka', 'java')]
     program.call('create', broker.address, prefix)
-    players = Players(program, bank, broker, prefix, histories, group_protocol)
+    players = Players(program, java(ctx), broker, prefix, histories, *kinds)
     try:
         wait_until(lambda: all(os.path.exists(path) for path in histories), 60, 'the load begins')
-        done = torment(ctx, broker, choice, seconds, every, players.check_alive)
+        done = torment_it(players.check_alive)
         players.end()
     finally:
         players.kill()
     logs, watermarks = read_all(program, broker, prefix)
     events = list(events_of(histories)) + watermarks
     derived = {prefix + '-answers': prefix + '-requests', prefix + '-janswers': prefix + '-requests'}
-    anomalies = judge.judge(events, logs, derived)
+    anomalies = judge.judge(events, logs, derived, {prefix + '-requests'} if 'share' in kinds else ())
+    anomalies.sort(key=lambda text: 'HANGING' not in text)  # it explains the others
+    with open(os.path.join(ctx.dir, label + '-anomalies'), 'w') as file:
+        file.writelines(text + '\n' for text in anomalies)
     ends = collections.Counter((event[3], 'java' if event[1].startswith('j') else 'librdkafka') for event in events if event[0] == 'end')
     shown = sum(len(event[4]) for event in events if event[0] == 'polled')
-    print('chaos: seed %d, group.protocol=%s, %d s, faults %s; transactions %s; %d requests acknowledged; %d records read, %d shown to '
-          'pollers; %d anomalies' % (seed, group_protocol, seconds, dict(done), {'%s %s' % key: n for key, n in sorted(ends.items())},
-                                     sum(1 for event in events if event[0] == 'acked'), sum(map(len, logs.values())), shown,
-                                     len(anomalies)), flush=True)
-    check(not anomalies, lambda: 'seed %d: %d anomalies: %s' % (seed, len(anomalies), '; '.join(anomalies[:6])))
+    print('%s: %s, %s; transactions %s; %d requests acknowledged; %d records read, %d shown to pollers; %d anomalies' % (
+        ctx.suite, label, done, {'%s %s' % key: n for key, n in sorted(ends.items())},
+        sum(1 for event in events if event[0] == 'acked'), sum(map(len, logs.values())), shown, len(anomalies)), flush=True)
+    check(not anomalies, lambda: '%s: %d anomalies: %s' % (done, len(anomalies), '; '.join(anomalies[:6])))
     for client in ('java', 'librdkafka'):
         check(ends[('committed', client)] > 3, 'too few transactions of %s were committed to say anything' % client)
     for word in ('answers', 'janswers', 'accounts'):
         check(any(rows for (topic, _), rows in logs.items() if topic == '%s-%s' % (prefix, word)), 'nothing is in ' + word)
 
 
+def chaos_case(ctx, group_protocol, seconds, every):
+    seed = random.SystemRandom().randrange(1 << 32)
+    broker = ctx.new_broker('chaos-' + group_protocol, SETTINGS).start()
+
+    def torment_it(check_alive):
+        return 'seed %d, %d s, faults %s' % (seed, seconds, dict(torment(ctx, broker, random.Random(seed), seconds, every, check_alive)))
+
+    play(ctx, broker, group_protocol, [group_protocol], torment_it)
+
+
 def run(ctx):
-    judge = load_judge(ctx)
-    sys.modules['chaos_judge'] = judge
-    program = clients.Client([ctx.settings.python(PACKAGE), ctx.path('chaos', 'load.py')], [])
     with ctx.case('the_judge_finds_what_it_should'):
         clients.Client([sys.executable, ctx.path('chaos', 'test_judge.py')], []).call('-q')
-    bank = java(ctx)
     plan = [('consumer', 1200, 10), ('classic', 600, 10)] if ctx.settings.is_full else [('consumer', 25, 3)]
     for group_protocol, seconds, every in plan:
         with ctx.case('transactions_survive_%d_s_of_kills_and_pauses_with_group_protocol_%s' % (seconds, group_protocol)):
-            chaos_case(ctx, judge, program, bank, group_protocol, seconds, every)
+            chaos_case(ctx, group_protocol, seconds, every)

@@ -31,6 +31,7 @@ class Story:
             ('in', 0): [(0, record('i', -1, 0, topic='in'))],
             ('out', 0): [(0, record('w', 0, 0, topic='out', key='i/in/0/0'))],
         }
+        self.history += [('shared', 'in', 0, 0), ('shared', 'in', 0, 0), ('accepted', 'in', 0, 0)]
         self.poll(*[('t', 0, row) for row in self.logs[('t', 0)]])
         self.history += [('watermarks', 't', 0, 8, 8), ('watermarks', 't', 1, 6, 6)]
 
@@ -39,7 +40,7 @@ class Story:
             self.history.append(('polled', 'r', topic, partition, [list(row)]))
 
     def judge(self):
-        return judge.judge(self.history, self.logs, {'out': 'in'})
+        return judge.judge(self.history, self.logs, {'out': 'in'}, {'in'})
 
 
 class JudgeTest(unittest.TestCase):
@@ -155,6 +156,23 @@ class JudgeTest(unittest.TestCase):
         self.story.history += transaction('w', 1, 'committed', [('out', 0, 1)])
         self.story.logs[('out', 0)].append((2, record('w', 1, 1, topic='out', key='i/in/0/5')))
         self.finds('out: INVENTED output of i/in/0/5')
+
+    def test_a_record_the_share_group_did_not_get(self):
+        self.story.history = [event for event in self.story.history if event[0] not in ('shared', 'accepted')]
+        self.finds('in-0: LOST offset 0 was never given')
+        self.story.history.append(('shared', 'in', 0, 0))
+        self.finds('in-0: LOST offset 0 was not accepted')
+
+    def test_a_record_the_share_group_got_again(self):
+        self.story.history.append(('shared', 'in', 0, 0))
+        self.finds('in-0: DOUBLED offset 0 was given')
+
+    def test_an_output_of_who_tells_nothing(self):
+        self.story.logs[('out', 0)] = [(0, record('~s', -1, 0, topic='out', key='i/in/0/0'))]
+        self.story.history = [event for event in self.story.history if event[1] != 'w']
+        self.assertEqual(self.story.judge(), [])
+        self.story.logs[('out', 0)].append((2, record('~s', -1, 0, topic='out', key='i/in/0/0')))
+        self.finds('DOUBLED output')
 
     def test_a_transaction_that_hangs(self):
         self.story.history.append(('watermarks', 't', 0, 8, 6))

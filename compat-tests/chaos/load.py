@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bank transfers and their witnesses through librdkafka, while brokers die and stand still under them.
 
-usage: load.py run ADDRESS PREFIX HISTORY    until a line comes on stdin; then prints OK when all was answered
+usage: load.py run ADDRESS PREFIX HISTORY    until a line comes on stdin; then prints REQUESTED when nothing more is sent,
+                                             and OK when all was answered
        load.py create ADDRESS PREFIX
        load.py read ADDRESS PREFIX           waits until all transactions are over; prints, as JSON lines, what there is
 
@@ -120,7 +121,7 @@ class Actor:
 class Load:
     def __init__(self, address, prefix, history):
         self.address, self.prefix, self.history = address, prefix, History(history)
-        self.stopping = threading.Event()
+        self.stopping, self.requested = threading.Event(), threading.Event()  # requested: the last request is there
         self.failed, self.counts, self.lock = [], {}, threading.Lock()
         self.ends_at = float('inf')
 
@@ -207,7 +208,7 @@ class Load:
         while not self.is_late():
             messages = [m for m in consumer.consume(choice.choice((1, 5, 50)), 0.3) if m.error() is None]
             if not messages:
-                if self.stopping.is_set() and self.is_answered():
+                if self.requested.is_set() and self.is_answered():
                     break
                 continue
             places = []
@@ -281,7 +282,11 @@ class Load:
         sys.stdin.readline()
         self.ends_at = time.monotonic() + 120
         self.stopping.set()
-        for thread in threads + workers:
+        for thread in threads:
+            thread.join()
+        self.requested.set()
+        print('REQUESTED', flush=True)
+        for thread in workers:
             thread.join()
         self.history.close()
         print('COUNTS %s' % json.dumps(self.counts))

@@ -92,13 +92,19 @@ class Players:
             check(player.process.poll() is None, lambda: 'the load ended: %s %s' % (player.other, player.tail()))
 
     def end(self):
-        for player in self.all:
-            player.process.stdin.write('\n')
-            player.process.stdin.flush()
+        librdkafka, java_client = self.all
+        self.say_end(librdkafka)
+        wait_until(lambda: ['REQUESTED'] in librdkafka.other, 150, lambda: 'the last request is sent: ' + librdkafka.tail())
+        self.say_end(java_client)
         for player in self.all:
             player.process.wait(300)
             player.read_thread.join(10)
             check(player.other and player.other[-1][0] == 'OK', lambda: 'the load ended with %s %s' % (player.other, player.tail()))
+
+    @staticmethod
+    def say_end(player):
+        player.process.stdin.write('\n')
+        player.process.stdin.flush()
 
     def kill(self):
         for player in self.all:
@@ -162,7 +168,7 @@ def chaos_case(ctx, group_protocol, seconds, every):
 def run(ctx):
     with ctx.case('the_judge_finds_what_it_should'):
         clients.Client([sys.executable, ctx.path('chaos', 'test_judge.py')], []).call('-q')
-    plan = [('consumer', 1200, 10), ('classic', 600, 10)] if ctx.settings.is_full else [('consumer', 25, 3)]
+    plan = [('consumer', 1200, 10), ('classic', 600, 10)] if ctx.settings.is_full else [('classic', 25, 3)]
     for group_protocol, seconds, every in plan:
         with ctx.case('transactions_survive_%d_s_of_kills_and_pauses_with_group_protocol_%s' % (seconds, group_protocol)):
             chaos_case(ctx, group_protocol, seconds, every)

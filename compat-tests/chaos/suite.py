@@ -168,7 +168,7 @@ def chaos_case(ctx, group_protocol, seconds, every):
 def run(ctx):
     with ctx.case('the_judge_finds_what_it_should'):
         clients.Client([sys.executable, ctx.path('chaos', 'test_judge.py')], []).call('-q')
-    plan = [('consumer', 1200, 10), ('classic', 600, 10)] if ctx.settings.is_full else [('classic', 25, 3)]
+    plan = [('consumer', 1200, 10), ('classic', 600, 10)] if ctx.settings.is_full else [('consumer', 25, 3)]
     for group_protocol, seconds, every in plan:
         with ctx.case('transactions_survive_%d_s_of_kills_and_pauses_with_group_protocol_%s' % (seconds, group_protocol)):
             chaos_case(ctx, group_protocol, seconds, every)

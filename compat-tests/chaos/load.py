@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from judge import Record, make_value
 
-TOPICS = {'accounts': 4, 'audit': 2, 'requests': 3, 'answers': 3, 'janswers': 3}
+TOPICS = {'accounts': 4, 'audit': 2, 'requests': 3, 'answers': 3, 'janswers': 3, 'sanswers': 3}
 TIMEOUT_MS = 15000  # transaction.timeout.ms of all
 QUICK = {'reconnect.backoff.ms': 10, 'reconnect.backoff.max.ms': 100, 'socket.timeout.ms': 10000,
          'topic.metadata.refresh.interval.ms': 5000,

@@ -81,21 +81,21 @@ def java(ctx):
 
 
 class Players:
-    """The two programs of the load."""
+    """The programs of the load; the first one says when nothing more is asked."""
 
-    def __init__(self, program, bank, broker, prefix, histories, *kinds):
-        self.all = [clients.Member(program.command + ['run', broker.address, prefix, histories[0]], has_input=True),
-                    clients.Member(bank + [broker.address, prefix, histories[1], *kinds], has_input=True)]
+    def __init__(self, commands):
+        self.all = [clients.Member(command, has_input=True) for command in commands]
 
     def check_alive(self):
         for player in self.all:
             check(player.process.poll() is None, lambda: 'the load ended: %s %s' % (player.other, player.tail()))
 
     def end(self):
-        librdkafka, java_client = self.all
+        librdkafka, *others = self.all
         self.say_end(librdkafka)
         wait_until(lambda: ['REQUESTED'] in librdkafka.other, 150, lambda: 'the last request is sent: ' + librdkafka.tail())
-        self.say_end(java_client)
+        for player in others:
+            self.say_end(player)
         for player in self.all:
             player.process.wait(300)
             player.read_thread.join(10)
@@ -122,14 +122,17 @@ def read_all(program, broker, prefix):
     return logs, watermarks
 
 
-def play(ctx, broker, label, kinds, torment_it):
-    """The load runs while torment_it(check_alive) goes on; then everything is judged.  -> what torment_it gave"""
+def play(ctx, broker, label, kinds, torment_it, more=()):
+    """The load runs while torment_it(check_alive) goes on; then everything is judged.  `more` are commands of further
+    players, which get address and prefix, with the word of the topic each one answers the requests in."""
     judge = load_judge(ctx)
     program = clients.Client([ctx.settings.python(PACKAGE), ctx.path('chaos', 'load.py')], [])
     prefix = ctx.name('bank')
     histories = [os.path.join(ctx.dir, '%s-%s' % (label, word)) for word in ('librdkafka', 'java')]
     program.call('create', broker.address, prefix)
-    players = Players(program, java(ctx), broker, prefix, histories, *kinds)
+    players = Players([program.command + ['run', broker.address, prefix, histories[0]],
+                       java(ctx) + [broker.address, prefix, histories[1], *kinds],
+                       *[command + [broker.address, prefix, os.path.join(ctx.dir, word)] for command, word in more]])
     try:
         wait_until(lambda: all(os.path.exists(path) for path in histories), 60, 'the load begins')
         done = torment_it(players.check_alive)
@@ -138,7 +141,8 @@ def play(ctx, broker, label, kinds, torment_it):
         players.kill()
     logs, watermarks = read_all(program, broker, prefix)
     events = list(events_of(histories)) + watermarks
-    derived = {prefix + '-answers': prefix + '-requests', prefix + '-janswers': prefix + '-requests'}
+    outputs = ['answers', 'janswers', *[word for _, word in more]]
+    derived = {'%s-%s' % (prefix, word): prefix + '-requests' for word in outputs}
     anomalies = judge.judge(events, logs, derived, {prefix + '-requests'} if 'share' in kinds else ())
     anomalies.sort(key=lambda text: 'HANGING' not in text)  # it explains the others
     with open(os.path.join(ctx.dir, label + '-anomalies'), 'w') as file:
@@ -151,7 +155,7 @@ def play(ctx, broker, label, kinds, torment_it):
     check(not anomalies, lambda: '%s: %d anomalies: %s' % (done, len(anomalies), '; '.join(anomalies[:6])))
     for client in ('java', 'librdkafka'):
         check(ends[('committed', client)] > 3, 'too few transactions of %s were committed to say anything' % client)
-    for word in ('answers', 'janswers', 'accounts'):
+    for word in [*outputs, 'accounts']:
         check(any(rows for (topic, _), rows in logs.items() if topic == '%s-%s' % (prefix, word)), 'nothing is in ' + word)
 
 

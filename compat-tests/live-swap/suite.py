@@ -8,9 +8,12 @@ import random
 import threading
 
 from harness.cases import Skip, check, short
+from harness.context import run_quiet
 
-SETTINGS = {'group.consumer.session.timeout.ms': '10000', 'group.consumer.min.session.timeout.ms': '10000', 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
-            'log.initial.task.delay.ms': '500', 'share.coordinator.state.topic.num.partitions': '3'}
+SETTINGS = {'group.consumer.session.timeout.ms': '10000', 'group.consumer.min.session.timeout.ms': '10000',
+            'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
+            'log.initial.task.delay.ms': '500', 'share.coordinator.state.topic.num.partitions': '3',
+            'group.streams.session.timeout.ms': '10000', 'group.streams.min.session.timeout.ms': '10000'}
 
 
 def sibling(ctx, suite, name):
@@ -28,6 +31,14 @@ def hand_over(node, choice, number):
         _, code = node.stop(60)
         check(code in (0, 143), '%s ended with %s: %s' % (old, code, node.log_tail()))
     node.start_as('weir' if old == 'apache' else 'apache')
+
+
+def answerer(ctx):
+    source = ctx.path('live-swap', 'Answerer.java')
+    jars = sibling(ctx, 'kafka-streams', 'programs').class_path(ctx.settings)
+    classes = ctx.settings.once('live-swap', [source], lambda directory: run_quiet(['javac', '-cp', jars, '-d', directory, source]))
+    return ['java', '-Xmx192m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp',
+            classes + ':' + jars, 'Answerer']
 
 
 def run(ctx):
@@ -55,5 +66,5 @@ def run(ctx):
             threading.Event().wait(3)
             return 'seed %d, %d hand-overs' % (seed, count)
 
-        chaos.play(ctx, node, 'live', ['consumer'], swap_it)
+        chaos.play(ctx, node, 'live', ['consumer'], swap_it, [(answerer(ctx), 'sanswers')])
         node.stop(60)

@@ -2,6 +2,8 @@
 #include "weir/coordinator/step.h"
 
 #include "weir/base/assert.h"
+#include "weir/base/buf.h"
+#include "weir/protocol/wire_writer.h"
 
 /* A line that waits until the lock is free.  It lives in the step's arena. */
 struct step_line {
@@ -45,6 +47,31 @@ void weir_step_record(struct weir_step *step, struct weir_slice key, struct weir
         step->last_record->next = record;
     step->last_record = record;
     step->record_count++;
+}
+
+void weir_step_typed_record(struct weir_step *step, enum weir_record_set set, int16_t type,
+                            const void *key, int16_t value_version, const void *value)
+{
+    struct weir_buf key_buf = {0};
+    struct weir_buf value_buf = {0};
+    struct weir_writer writer;
+    weir_writer_init(&writer, &key_buf);
+    weir_coordinator_key_write(&writer, set, type, key);
+    enum weir_status status = weir_writer_status(&writer);
+    weir_writer_done(&writer);
+    if (status == WEIR_OK && value != NULL) {
+        weir_writer_init(&writer, &value_buf);
+        weir_coordinator_value_write(&writer, set, type, value_version, value);
+        status = weir_writer_status(&writer);
+        weir_writer_done(&writer);
+    }
+    if (status == WEIR_OK)
+        weir_step_record(step, weir_buf_slice(&key_buf),
+                         value == NULL ? WEIR_NULL_SLICE : weir_buf_slice(&value_buf));
+    else
+        step->status = status;
+    weir_buf_done(&key_buf);
+    weir_buf_done(&value_buf);
 }
 
 void weir_step_set_txn(struct weir_step *step, const struct weir_step_txn *txn)

@@ -4,7 +4,6 @@
 
 #include "group_int.h"
 
-#include "weir/base/memory.h"
 #include "weir/protocol/records/group_metadata_key.h"
 #include "weir/protocol/records/offset_commit_key.h"
 #include "weir/protocol/records/offset_commit_value.h"
@@ -16,27 +15,7 @@
 void record_write(struct weir_step *step, enum weir_group_record_type type, const void *key,
                   int16_t value_version, const void *value)
 {
-    struct weir_buf key_buf = {0};
-    struct weir_buf value_buf = {0};
-    struct weir_writer writer;
-    weir_writer_init(&writer, &key_buf);
-    weir_coordinator_key_write(&writer, WEIR_RECORD_SET_GROUP, (int16_t)type, key);
-    enum weir_status status = weir_writer_status(&writer);
-    weir_writer_done(&writer);
-    if (status == WEIR_OK && value != NULL) {
-        weir_writer_init(&writer, &value_buf);
-        weir_coordinator_value_write(&writer, WEIR_RECORD_SET_GROUP, (int16_t)type, value_version,
-                                     value);
-        status = weir_writer_status(&writer);
-        weir_writer_done(&writer);
-    }
-    if (status == WEIR_OK)
-        weir_step_record(step, weir_buf_slice(&key_buf),
-                         value == NULL ? WEIR_NULL_SLICE : weir_buf_slice(&value_buf));
-    else
-        step->status = status; /* no memory, or a text longer than the format can hold */
-    weir_buf_done(&key_buf);
-    weir_buf_done(&value_buf);
+    weir_step_typed_record(step, WEIR_RECORD_SET_GROUP, (int16_t)type, key, value_version, value);
 }
 
 struct weir_slice or_empty(struct weir_slice text)

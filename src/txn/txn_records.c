@@ -48,57 +48,40 @@ static enum weir_status fill_partitions(const struct partition_set *set, struct 
     return WEIR_OK;
 }
 
-static enum weir_status write_value(struct weir_buf *buf, const struct txn_meta *meta,
-                                    int16_t version, struct weir_arena *arena)
+static enum weir_status fill_value(const struct txn_meta *meta, int16_t version,
+                                   struct weir_arena *arena, struct weir_transaction_log_value *out)
 {
-    struct weir_transaction_log_value value;
-    weir_transaction_log_value_init(&value);
-    value.producer_id = meta->producer_id;
-    value.producer_epoch = meta->epoch;
-    value.transaction_timeout_ms = meta->timeout_ms;
-    value.transaction_status = (int8_t)meta->state;
-    value.transaction_last_update_timestamp_ms = meta->update_ms;
-    value.transaction_start_timestamp_ms = meta->start_ms;
-    value.transaction_partitions.count = -1; /* null */
-    if (meta->state != TXN_EMPTY && fill_partitions(meta->partitions, arena, &value) != WEIR_OK)
-        return WEIR_NO_MEMORY;
+    weir_transaction_log_value_init(out);
+    out->producer_id = meta->producer_id;
+    out->producer_epoch = meta->epoch;
+    out->transaction_timeout_ms = meta->timeout_ms;
+    out->transaction_status = (int8_t)meta->state;
+    out->transaction_last_update_timestamp_ms = meta->update_ms;
+    out->transaction_start_timestamp_ms = meta->start_ms;
+    out->transaction_partitions.count = -1; /* null */
     if (version >= 1) {
-        value.previous_producer_id = meta->previous_producer_id;
-        value.next_producer_id = meta->next_producer_id;
-        value.client_transaction_version = meta->client_version;
+        out->previous_producer_id = meta->previous_producer_id;
+        out->next_producer_id = meta->next_producer_id;
+        out->client_transaction_version = meta->client_version;
     }
-    struct weir_writer writer;
-    weir_writer_init(&writer, buf);
-    weir_coordinator_value_write(&writer, WEIR_RECORD_SET_TXN, WEIR_TXN_RECORD_TRANSACTION_LOG,
-                                 version, &value);
-    enum weir_status status = weir_writer_status(&writer);
-    weir_writer_done(&writer);
-    return status;
+    return meta->state == TXN_EMPTY ? WEIR_OK : fill_partitions(meta->partitions, arena, out);
 }
 
 void txn_record_write(struct weir_step *step, struct weir_slice transactional_id,
                       const struct txn_meta *meta, int16_t transaction_version)
 {
-    struct weir_buf key_buf = {0};
-    struct weir_buf value_buf = {0};
-    struct weir_writer writer;
     struct weir_transaction_log_key key = {.transactional_id = transactional_id};
-    weir_writer_init(&writer, &key_buf);
-    weir_coordinator_key_write(&writer, WEIR_RECORD_SET_TXN, WEIR_TXN_RECORD_TRANSACTION_LOG, &key);
-    enum weir_status status = weir_writer_status(&writer);
-    weir_writer_done(&writer);
-    if (status == WEIR_OK && meta != NULL)
-        status = write_value(&value_buf, meta, transaction_version >= 1 ? 1 : 0, &step->arena);
+    struct weir_transaction_log_value value;
+    int16_t version = transaction_version >= 1 ? 1 : 0;
+    if (meta != NULL && fill_value(meta, version, &step->arena, &value) != WEIR_OK) {
+        step->status = WEIR_NO_MEMORY;
+        return;
+    }
     /* The machine changes itself when the record is committed. */
     step->must_replay = false;
-    if (status == WEIR_OK)
-        weir_step_record(step, weir_buf_slice(&key_buf),
-                         meta == NULL ? WEIR_NULL_SLICE : weir_buf_slice(&value_buf));
-    else
-        step->status = status; /* no memory, or a text longer than the format can hold */
+    weir_step_typed_record(step, WEIR_RECORD_SET_TXN, WEIR_TXN_RECORD_TRANSACTION_LOG, &key,
+                           version, meta == NULL ? NULL : &value);
     step->must_replay = true;
-    weir_buf_done(&key_buf);
-    weir_buf_done(&value_buf);
 }
 
 /* ---- Reading ---- */

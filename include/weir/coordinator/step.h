@@ -19,6 +19,7 @@
 #include "weir/base/log.h"
 #include "weir/base/slice.h"
 #include "weir/base/status.h"
+#include "weir/protocol/record_types.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -74,7 +75,7 @@ struct weir_step {
     bool must_replay; /* records added from now on are given to the machine's replay once they are
                          appended; false: the machine has changed itself already */
     struct weir_step_txn txn; /* set by weir_step_set_txn; none again after each append */
-    enum weir_status status;  /* OK or NO_MEMORY */
+    enum weir_status status;  /* OK, or why the records cannot be written: NO_MEMORY ... */
     struct weir_arena arena;
     struct weir_step_record *first_record;
     struct weir_step_record *last_record;
@@ -90,6 +91,10 @@ void weir_step_done(struct weir_step *step);
 
 /* Copies key and value. */
 void weir_step_record(struct weir_step *step, struct weir_slice key, struct weir_slice value);
+/* The same with the generated structs of a type of the set; value NULL: a tombstone.  A text longer
+ * than the format can hold refuses the step's records, as missing memory does. */
+void weir_step_typed_record(struct weir_step *step, enum weir_record_set set, int16_t type,
+                            const void *key, int16_t value_version, const void *value);
 /* Makes the records of this step one batch of the producer's transaction: replay gets its id and
  * epoch, and what becomes of them is decided by its marker (end_txn of the machine).  The step stays
  * atomic. */

@@ -8,74 +8,12 @@
 #define GROUP_WORLD_PLAIN
 #include "group_world.h"
 
-#include "weir/runtime/lock.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
-
-#define THREADS 4
-#define COMMITS_PER_EPOCH 30
-
-static atomic_int commits; /* acknowledged, of all threads */
-static atomic_bool must_end;
-static struct weir_lock log_lock; /* the fake log knows no threads */
+#include "../coordinator/threads_world.h"
 
 struct slot {
     struct weir_group_join join;
     atomic_int done;
 };
-
-static enum weir_status locked_append(void *context, int32_t partition, struct weir_slice bytes,
-                                      int32_t leader_epoch, struct weir_log_appended *out,
-                                      struct weir_detail *detail)
-{
-    weir_lock_take(&log_lock);
-    enum weir_status status = fake_append(context, partition, bytes, leader_epoch, out, detail);
-    weir_lock_release(&log_lock);
-    return status;
-}
-
-static enum weir_status locked_read(void *context, int32_t partition, int64_t offset,
-                                    size_t bytes_max, struct weir_buf *out,
-                                    struct weir_detail *detail)
-{
-    weir_lock_take(&log_lock);
-    enum weir_status status = fake_read(context, partition, offset, bytes_max, out, detail);
-    weir_lock_release(&log_lock);
-    return status;
-}
-
-static enum weir_status locked_offsets(void *context, int32_t partition, int64_t *out_start,
-                                       int64_t *out_high_watermark, int64_t *out_end)
-{
-    weir_lock_take(&log_lock);
-    enum weir_status status =
-        fake_offsets(context, partition, out_start, out_high_watermark, out_end);
-    weir_lock_release(&log_lock);
-    return status;
-}
-
-static enum weir_status no_watch(void *context, int32_t partition, struct weir_log_watch *watch)
-{
-    (void)context;
-    (void)partition;
-    (void)watch;
-    return WEIR_OK;
-}
-
-static void no_unwatch(void *context, int32_t partition, struct weir_log_watch *watch)
-{
-    (void)context;
-    (void)partition;
-    (void)watch;
-}
-
-static const struct weir_log_port locked_port = {.append = locked_append,
-                                                 .read = locked_read,
-                                                 .offsets = locked_offsets,
-                                                 .batch_bytes_max = fake_batch_bytes_max,
-                                                 .watch = no_watch,
-                                                 .unwatch = no_unwatch};
 
 static void slot_done(struct weir_group_op *op)
 {
@@ -132,11 +70,7 @@ static void *run_client(void *context)
 
 int main(void)
 {
-    fake_world_init(&world.base);
-    world.base.batches_per_read = INT32_MAX;
-    weir_task_pool_free(world.base.pool);
-    weir_lock_init(&log_lock, WEIR_LOCK_RANK_LOG);
-    cr_assert_eq(weir_task_pool_new(weir_env_posix(), 2, &world.base.pool, NULL), WEIR_OK);
+    threads_world_init(&world.base);
     struct weir_group_config config = weir_group_config_default();
     config.initial_rebalance_delay_ms = 1;
     WEIR_ASSERT(weir_image_publisher_new(&world.images) == WEIR_OK);
@@ -148,28 +82,7 @@ int main(void)
                                                  .port_context = &world.base,
                                                  .config = config};
     cr_assert_eq(weir_group_service_new(&options, &world.service), WEIR_OK);
-    struct weir_coordinator *coordinator = weir_group_service_coordinator(world.service);
-    weir_coordinator_set_partition_count(coordinator, FAKE_PARTITIONS);
-    pthread_t threads[THREADS];
-    int numbers[THREADS];
-    for (int i = 0; i < THREADS; i++) {
-        numbers[i] = i;
-        cr_assert_eq(pthread_create(&threads[i], NULL, run_client, &numbers[i]), 0);
-    }
-    for (int32_t epoch = 1; epoch <= 15; epoch++) {
-        for (int32_t i = 0; i < FAKE_PARTITIONS; i++)
-            cr_assert_eq(weir_coordinator_elected(coordinator, i, epoch), WEIR_OK);
-        int until = atomic_load(&commits) + COMMITS_PER_EPOCH;
-        while (atomic_load(&commits) < until)
-            sched_yield(); /* let the clients get somewhere in this epoch */
-        for (int32_t i = 0; i < FAKE_PARTITIONS; i++)
-            weir_coordinator_resigned(coordinator, i, epoch);
-    }
-    for (int32_t i = 0; i < FAKE_PARTITIONS; i++)
-        cr_assert_eq(weir_coordinator_elected(coordinator, i, 100), WEIR_OK);
-    atomic_store(&must_end, true);
-    for (int i = 0; i < THREADS; i++)
-        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+    threads_run(weir_group_service_coordinator(world.service), run_client, 15, true);
     world_stop();
     weir_lock_done(&log_lock);
     return 0;

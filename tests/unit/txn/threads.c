@@ -1,77 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Many threads at one coordinator, with a real task pool and a real clock, while shards change hands
- * and markers come back from other threads: for ThreadSanitizer, and to see that each op is done once.
- * How far the producers get is not checked, but that they get on.
+ * Many threads at one coordinator, with a real task pool and a real clock, while shards change
+ * hands and markers come back from other threads: for ThreadSanitizer, and to see that each op is
+ * done once. How far the producers get is not checked, but that they get on.
  */
 
 #define TXN_WORLD_PLAIN
 #include "txn_world.h"
 
-#include "weir/runtime/lock.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
-
-#define THREADS           4
-#define COMMITS_PER_EPOCH 30
-
-static atomic_int commits; /* acknowledged, of all threads */
-static atomic_bool must_end;
-static struct weir_lock log_lock; /* the fake log knows no threads */
-
-static enum weir_status locked_append(void *context, int32_t partition, struct weir_slice bytes,
-                                      int32_t leader_epoch, struct weir_log_appended *out,
-                                      struct weir_detail *detail)
-{
-    weir_lock_take(&log_lock);
-    enum weir_status status = fake_append(context, partition, bytes, leader_epoch, out, detail);
-    weir_lock_release(&log_lock);
-    return status;
-}
-
-static enum weir_status locked_read(void *context, int32_t partition, int64_t offset,
-                                    size_t bytes_max, struct weir_buf *out,
-                                    struct weir_detail *detail)
-{
-    weir_lock_take(&log_lock);
-    enum weir_status status = fake_read(context, partition, offset, bytes_max, out, detail);
-    weir_lock_release(&log_lock);
-    return status;
-}
-
-static enum weir_status locked_offsets(void *context, int32_t partition, int64_t *out_start,
-                                       int64_t *out_high_watermark, int64_t *out_end)
-{
-    weir_lock_take(&log_lock);
-    enum weir_status status =
-        fake_offsets(context, partition, out_start, out_high_watermark, out_end);
-    weir_lock_release(&log_lock);
-    return status;
-}
-
-static enum weir_status no_watch(void *context, int32_t partition, struct weir_log_watch *watch)
-{
-    (void)context;
-    (void)partition;
-    (void)watch;
-    return WEIR_OK;
-}
-
-static void no_unwatch(void *context, int32_t partition, struct weir_log_watch *watch)
-{
-    (void)context;
-    (void)partition;
-    (void)watch;
-}
-
-static const struct weir_log_port locked_port = {.append = locked_append,
-                                                 .read = locked_read,
-                                                 .offsets = locked_offsets,
-                                                 .batch_bytes_max = fake_batch_bytes_max,
-                                                 .watch = no_watch,
-                                                 .unwatch = no_unwatch};
+#include "../coordinator/threads_world.h"
 
 /* ---- Markers come back from a task thread, every third failed ---- */
 
@@ -182,7 +120,7 @@ static void *run_producer(void *context)
     int thread = *(int *)context;
     for (int round = 0; !atomic_load(&must_end); round++) {
         char id[16];
-        (void)snprintf(id, sizeof(id), "id-%d", (thread + round) % 40); /* shared, at times */
+        (void)snprintf(id, sizeof(id), "id-%d", (thread * 10 + round) % 40); /* shared, at times */
         transact(id);
         struct weir_txn_list list = {.op = {.done = nothing_done}, .duration_ms = -1};
         weir_txn_list(world.service, &list);
@@ -193,11 +131,7 @@ static void *run_producer(void *context)
 
 static void start_service(void)
 {
-    fake_world_init(&world.base);
-    world.base.batches_per_read = INT32_MAX;
-    weir_task_pool_free(world.base.pool);
-    weir_lock_init(&log_lock, WEIR_LOCK_RANK_LOG);
-    cr_assert_eq(weir_task_pool_new(weir_env_posix(), 2, &world.base.pool, NULL), WEIR_OK);
+    threads_world_init(&world.base);
     cr_assert_eq(weir_producer_ids_new(&many_ids, NULL, &world.ids), WEIR_OK);
     struct weir_txn_service_options options = {.env = weir_env_posix(),
                                                .pool = world.base.pool,
@@ -213,26 +147,7 @@ static void start_service(void)
 int main(void)
 {
     start_service();
-    struct weir_coordinator *coordinator = weir_txn_service_coordinator(world.service);
-    weir_coordinator_set_partition_count(coordinator, FAKE_PARTITIONS);
-    pthread_t threads[THREADS];
-    int numbers[THREADS];
-    for (int i = 0; i < THREADS; i++) {
-        numbers[i] = i * 10;
-        cr_assert_eq(pthread_create(&threads[i], NULL, run_producer, &numbers[i]), 0);
-    }
-    for (int32_t epoch = 1; epoch <= 10; epoch++) {
-        for (int32_t i = 0; i < FAKE_PARTITIONS; i++)
-            cr_assert_eq(weir_coordinator_elected(coordinator, i, epoch), WEIR_OK);
-        int until = atomic_load(&commits) + COMMITS_PER_EPOCH;
-        while (atomic_load(&commits) < until)
-            sched_yield(); /* let the producers get somewhere in this epoch */
-        for (int32_t i = 0; i < FAKE_PARTITIONS; i++)
-            weir_coordinator_resigned(coordinator, i, epoch);
-    }
-    atomic_store(&must_end, true);
-    for (int i = 0; i < THREADS; i++)
-        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+    threads_run(weir_txn_service_coordinator(world.service), run_producer, 10, false);
     world_stop(); /* frees the pool, which runs the rounds that are late, before the service */
     weir_lock_done(&log_lock);
     return 0;

@@ -118,7 +118,14 @@ Test(config_keys, keys_without_effect_are_named_with_the_reason)
     struct loaded loaded =
         accept_text("log.dirs=/a\nssl.keystore.location=/x.jks\nsuper.users=User:a\n"
                     "listener.name.plaintext.ssl.client.auth=required\nnum.io.threads=8\n"
-                    "remote.log.reader.threads=4\nrsm.config.x=1\n");
+                    "remote.log.reader.threads=4\nrsm.config.x=1\n"
+                    "group.coordinator.append.linger.ms=5\noffsets.topic.compression.codec=1\n"
+                    "group.consumer.assignment.interval.ms=2000\n");
+    cr_expect_not_null(
+        find_remark(&loaded, WEIR_CONFIG_NOTICE,
+                    "group.coordinator.append.linger.ms, offsets.topic.compression.codec"));
+    cr_expect_not_null(
+        find_remark(&loaded, WEIR_CONFIG_NOTICE, "group.consumer.assignment.interval.ms"));
     cr_expect_not_null(
         find_remark(&loaded, WEIR_CONFIG_NOTICE,
                     "ssl.keystore.location, listener.name.plaintext.ssl.client.auth"));

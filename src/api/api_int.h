@@ -167,6 +167,8 @@ WEIR_HANDLER(describe_cluster);
 WEIR_HANDLER(describe_producers);
 WEIR_HANDLER(list_config_resources);
 WEIR_HANDLER(describe_topic_partitions);
+WEIR_HANDLER(share_fetch);
+WEIR_HANDLER(share_acknowledge);
 WEIR_HANDLER(initialize_share_group_state);
 WEIR_HANDLER(read_share_group_state);
 WEIR_HANDLER(write_share_group_state);

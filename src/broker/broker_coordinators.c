@@ -8,6 +8,8 @@
 #define OFFSETS_TOPIC     "__consumer_offsets"
 #define TRANSACTION_TOPIC "__transaction_state"
 #define SHARE_TOPIC       "__share_group_state"
+/* weir's own bound on share partitions in memory. */
+#define SHARE_PARTITIONS_MAX ((size_t)100000)
 
 static struct weir_coordinator *of_groups(const struct weir_broker *broker)
 {
@@ -69,6 +71,8 @@ void weir_broker_share_topics_deleted(struct weir_broker *broker,
     }
     for (size_t i = 0; i < delta->deleted_topic_count; i++)
         ids[i] = delta->deleted_topics[i]->id;
+    for (size_t i = 0; i < delta->deleted_topic_count; i++)
+        weir_share_partitions_lost(broker->share_partitions, ids[i], -1);
     weir_share_topics_deleted(broker->shares, ids, delta->deleted_topic_count);
     weir_free(ids);
 }
@@ -189,16 +193,36 @@ static enum weir_status new_shares(struct weir_broker *broker)
     return weir_share_coordinator_new(&options, &broker->shares);
 }
 
+static enum weir_status new_share_partitions(struct weir_broker *broker)
+{
+    const struct weir_config *config = broker->config;
+    struct weir_share_partitions_options options = {.env = broker->env,
+                                                    .pool = broker->pool,
+                                                    .log = broker->log,
+                                                    .publisher = broker->publisher,
+                                                    .replicas = broker->replicas,
+                                                    .statics = &config->statics,
+                                                    .broker_id = config->node_id,
+                                                    .coordinator = broker->shares,
+                                                    .sessions_max =
+                                                        (size_t)config->share_sessions_max,
+                                                    .partitions_max = SHARE_PARTITIONS_MAX};
+    return weir_share_partitions_new(&options, &broker->share_partitions);
+}
+
 enum weir_status weir_broker_new_coordinators(struct weir_broker *broker)
 {
     enum weir_status status = new_groups(broker);
     if (status == WEIR_OK)
         status = new_txns(broker);
-    return status == WEIR_OK ? new_shares(broker) : status;
+    if (status == WEIR_OK)
+        status = new_shares(broker);
+    return status == WEIR_OK ? new_share_partitions(broker) : status;
 }
 
 void weir_broker_stop_coordinators(struct weir_broker *broker)
 {
+    weir_share_partitions_stop(broker->share_partitions);
     if (broker->shares != NULL)
         weir_share_coordinator_stop(broker->shares);
     if (broker->txns != NULL)
@@ -210,6 +234,7 @@ void weir_broker_stop_coordinators(struct weir_broker *broker)
 
 void weir_broker_free_coordinators(struct weir_broker *broker)
 {
+    weir_share_partitions_free(broker->share_partitions);
     weir_share_coordinator_free(broker->shares);
     weir_txn_service_free(broker->txns);
     weir_producer_ids_free(broker->producer_ids);

@@ -41,6 +41,8 @@ static void resigned(struct weir_leadership_listener *listener, struct weir_part
         weir_broker_coordinator_of(broker, weir_partition_topic(partition));
     if (coordinator != NULL)
         weir_coordinator_resigned(coordinator, weir_partition_index(partition), leader_epoch);
+    weir_share_partitions_lost(broker->share_partitions, weir_partition_topic_id(partition),
+                               weir_partition_index(partition));
 }
 
 static void deleted(struct weir_leadership_listener *listener, const struct weir_image_topic *topic)

@@ -14,9 +14,10 @@
 #include "weir/metadata/controller.h"
 #include "weir/runtime/lock.h"
 #include "weir/server/server.h"
+#include "weir/share/share_coordinator.h"
+#include "weir/share/share_partitions.h"
 #include "weir/storage/cleaner.h"
 #include "weir/storage/log_move.h"
-#include "weir/share/share_coordinator.h"
 #include "weir/txn/txn_service.h"
 
 #include <stdatomic.h>
@@ -42,6 +43,7 @@ struct weir_broker {
     struct weir_txn_service *txns;
     struct weir_topic_port share_port;
     struct weir_share_coordinator *shares;
+    struct weir_share_partitions *share_partitions;
     struct weir_api *api;
     struct weir_api_listener *api_listeners; /* by listener index */
     struct weir_server_listener *server_listeners;
@@ -62,8 +64,8 @@ struct weir_broker {
     atomic_bool metadata_failed;
 };
 
-/* group_history.c: writes every group and its last rebalances into the log; on the thread that waits
- * for signals. */
+/* group_history.c: writes every group and its last rebalances into the log; on the thread that
+ * waits for signals. */
 void weir_broker_log_groups(struct weir_broker *broker);
 
 /* broker_follow.c: what the broker does when the image changes. */

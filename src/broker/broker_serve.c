@@ -57,6 +57,7 @@ static enum weir_status new_api(struct weir_broker *broker)
         .groups = broker->groups,
         .txns = broker->txns,
         .shares = broker->shares,
+        .share_partitions = broker->share_partitions,
         .markers = broker->markers,
         .statics = &broker->config->statics,
         .cluster_id = broker->cluster_id,

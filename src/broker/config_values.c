@@ -348,6 +348,7 @@ static const struct field {
     FIELD(share_load_buffer_bytes, FIELD_I32, "share.coordinator.load.buffer.size"),
     FIELD(share_snapshot_update_records, FIELD_I32,
           "share.coordinator.snapshot.update.records.per.snapshot"),
+    FIELD(share_sessions_max, FIELD_I32, "group.share.max.share.sessions"),
     FIELD(share_write_timeout_ms, FIELD_I32, "share.coordinator.write.timeout.ms"),
     FIELD(transaction_load_buffer_bytes, FIELD_I32, "transaction.state.log.load.buffer.size"),
     FIELD(transaction_timeout_ms_max, FIELD_I32, "transaction.max.timeout.ms"),

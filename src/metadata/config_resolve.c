@@ -550,20 +550,50 @@ struct weir_slice weir_config_broker_str(const struct weir_config_resolver *reso
     return broker_value(resolver, key, &unit);
 }
 
+static struct weir_slice group_value(const struct weir_config_resolver *resolver,
+                                     struct weir_slice group, const struct weir_config_def *def,
+                                     int64_t *out_unit)
+{
+    const struct weir_image_config *config =
+        weir_image_config(resolver->image, WEIR_RESOURCE_GROUP, group);
+    struct weir_slice own = weir_image_config_get(config, weir_slice_str(def->name));
+    struct weir_detail ignored;
+    *out_unit = 1;
+    if (!weir_slice_is_null(own) && weir_config_validate(def, own, &ignored) == WEIR_OK)
+        return own;
+    char broker_key[128];
+    (void)snprintf(broker_key, sizeof(broker_key), "group.%s", def->name);
+    if (weir_config_def_find(WEIR_CONFIG_BROKER, weir_slice_str(broker_key)) == NULL)
+        return weir_slice_str(def->default_text);
+    return broker_value(resolver, broker_key, out_unit);
+}
+
 int64_t weir_config_group_i64(const struct weir_config_resolver *resolver, struct weir_slice group,
                               const char *key)
 {
+    int64_t unit;
     const struct weir_config_def *def =
         def_of(WEIR_CONFIG_GROUP, key, WEIR_CONFIG_TYPE_INT, WEIR_CONFIG_TYPE_LONG);
-    const struct weir_image_config *config =
-        weir_image_config(resolver->image, WEIR_RESOURCE_GROUP, group);
-    struct weir_slice own = weir_image_config_get(config, weir_slice_str(key));
-    struct weir_detail ignored;
-    if (!weir_slice_is_null(own) && weir_config_validate(def, own, &ignored) == WEIR_OK)
-        return to_i64(own, 1);
-    char broker_key[128];
-    (void)snprintf(broker_key, sizeof(broker_key), "group.%s", key);
-    if (weir_config_def_find(WEIR_CONFIG_BROKER, weir_slice_str(broker_key)) == NULL)
-        return to_i64(weir_slice_str(def->default_text), 1);
-    return weir_config_broker_i64(resolver, broker_key);
+    struct weir_slice value = group_value(resolver, group, def, &unit);
+    return to_i64(value, unit);
+}
+
+bool weir_config_group_bool(const struct weir_config_resolver *resolver, struct weir_slice group,
+                            const char *key)
+{
+    int64_t unit;
+    bool is_true = false;
+    const struct weir_config_def *def =
+        def_of(WEIR_CONFIG_GROUP, key, WEIR_CONFIG_TYPE_BOOLEAN, WEIR_CONFIG_TYPE_BOOLEAN);
+    (void)weir_config_parse_bool(group_value(resolver, group, def, &unit), &is_true);
+    return is_true;
+}
+
+struct weir_slice weir_config_group_str(const struct weir_config_resolver *resolver,
+                                        struct weir_slice group, const char *key)
+{
+    int64_t unit;
+    return group_value(
+        resolver, group,
+        def_of(WEIR_CONFIG_GROUP, key, WEIR_CONFIG_TYPE_UNKNOWN, WEIR_CONFIG_TYPE_UNKNOWN), &unit);
 }

@@ -25,6 +25,7 @@
 struct weir_api;
 struct weir_marker_writer;
 struct weir_share_coordinator;
+struct weir_share_partitions;
 struct weir_txn_service;
 
 /* A listener as clients see it. */
@@ -46,6 +47,7 @@ struct weir_api_options {
     struct weir_group_service *groups;
     struct weir_txn_service *txns;
     struct weir_share_coordinator *shares;
+    struct weir_share_partitions *share_partitions;
     struct weir_marker_writer *markers;
     const struct weir_static_configs *statics;
     const char *cluster_id;

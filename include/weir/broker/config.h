@@ -142,6 +142,7 @@ struct weir_config {
     int32_t share_load_buffer_bytes;
     int32_t share_snapshot_update_records;
     int32_t share_write_timeout_ms;
+    int32_t share_sessions_max; /* group.share.max.share.sessions */
     int32_t transaction_load_buffer_bytes;
     int32_t transaction_timeout_ms_max;
     int32_t transactional_id_expiration_ms;

@@ -106,3 +106,8 @@ struct weir_slice weir_config_broker_str(const struct weir_config_resolver *reso
 /* Group keys: set for the group, else the broker's group.* key, else the default. */
 int64_t weir_config_group_i64(const struct weir_config_resolver *resolver, struct weir_slice group,
                               const char *key);
+bool weir_config_group_bool(const struct weir_config_resolver *resolver, struct weir_slice group,
+                            const char *key);
+/* Strings; borrowed from image, statics or the table. */
+struct weir_slice weir_config_group_str(const struct weir_config_resolver *resolver,
+                                        struct weir_slice group, const char *key);

@@ -24,8 +24,9 @@ static size_t count_partitions(const request_t *request)
 }
 
 static bool fill_topic(struct weir_call *call, const struct share_state_topic *wanted,
-                       result_topic *out)
+                       void *out_result)
 {
+    result_topic *out = out_result;
     weir_write_share_group_state_response_write_state_result_init(out);
     out->topic_id = wanted->topic_id;
     out->partitions.items = WEIR_CALL_ALLOC(call, result_t, wanted->count);
@@ -45,18 +46,10 @@ static bool fill_topic(struct weir_call *call, const struct share_state_topic *w
 static void respond(struct weir_call *call, struct share_state_calls *all)
 {
     struct weir_write_share_group_state_response response;
-    struct share_state_topic *topics;
-    size_t topic_count;
     weir_write_share_group_state_response_init(&response);
-    bool has_memory = share_state_group(call, all, &topics, &topic_count);
-    if (has_memory)
-        response.results.items = WEIR_CALL_ALLOC(call, result_topic, topic_count);
-    has_memory = has_memory && response.results.items != NULL;
-    for (size_t i = 0; i < topic_count && has_memory; i++) {
-        has_memory = fill_topic(call, &topics[i], &response.results.items[i]);
-        response.results.count++;
-    }
-    if (has_memory)
+    response.results.items =
+        share_state_results(call, all, sizeof(result_topic), fill_topic, &response.results.count);
+    if (response.results.items != NULL)
         weir_call_respond(call, &response);
     else
         weir_call_close(call);

@@ -99,8 +99,9 @@ static enum weir_status find_topics(struct share_state_calls *all, struct weir_m
     return WEIR_OK;
 }
 
-bool share_state_group(struct weir_call *call, struct share_state_calls *all,
-                       struct share_state_topic **out_topics, size_t *out_count)
+/* The items by topic.  False when memory is out. */
+static bool group_items(struct weir_call *call, struct share_state_calls *all,
+                        struct share_state_topic **out_topics, size_t *out_count)
 {
     struct weir_map by_topic = {0};
     size_t topic_count = 0;
@@ -122,6 +123,23 @@ bool share_state_group(struct weir_call *call, struct share_state_calls *all,
     *out_topics = topics;
     *out_count = topic_count;
     return is_ok;
+}
+
+void *share_state_results(struct weir_call *call, struct share_state_calls *all, size_t bytes,
+                          bool (*fill)(struct weir_call *call,
+                                       const struct share_state_topic *wanted, void *out_result),
+                          int32_t *out_count)
+{
+    struct share_state_topic *topics;
+    size_t count;
+    if (!group_items(call, all, &topics, &count))
+        return NULL;
+    char *results = weir_arena_calloc(call->arena, count > 0 ? count : 1, bytes);
+    for (size_t i = 0; i < count && results != NULL; i++)
+        if (!fill(call, &topics[i], results + i * bytes))
+            return NULL;
+    *out_count = (int32_t)count;
+    return results;
 }
 
 struct weir_slice share_state_message(const struct weir_share_state_op *op)

@@ -55,9 +55,12 @@ struct weir_share_state_op *share_state_add(struct share_state_calls *all,
                                             int32_t partition);
 /* After all were started. */
 void share_state_started(struct share_state_calls *all);
-/* The items by topic, in the request's order; topics and partitions that it names again are
- * answered once, as Apache Kafka does.  From the call's arena.  False when memory is out. */
-bool share_state_group(struct weir_call *call, struct share_state_calls *all,
-                       struct share_state_topic **out_topics, size_t *out_count);
+/* The results of an answer, of `bytes` each, made by fill (false: memory is out): one for each
+ * topic, in the request's order.  Topics and partitions that it names again are answered once, as
+ * Apache Kafka does.  From the call's arena; NULL when memory is out. */
+void *share_state_results(struct weir_call *call, struct share_state_calls *all, size_t bytes,
+                          bool (*fill)(struct weir_call *call,
+                                       const struct share_state_topic *wanted, void *out_result),
+                          int32_t *out_count);
 /* Null when it is OK. */
 struct weir_slice share_state_message(const struct weir_share_state_op *op);

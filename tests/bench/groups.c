@@ -179,10 +179,14 @@ static void send_sync(struct bench *bench, const struct member *member,
     weir_free(items);
 }
 
-static void join_classic(struct bench *bench, struct member *members, size_t count)
+static void send_joins(struct bench *bench, const struct member *members, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         send_join(bench, &members[i]);
+}
+
+static void finish_joins(struct bench *bench, struct member *members, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         struct weir_join_group_response joined;
         receive_answer(bench, &members[i], WEIR_API_JOIN_GROUP, 3, &joined);
@@ -198,6 +202,31 @@ static void join_classic(struct bench *bench, struct member *members, size_t cou
         if (synced.error_code != 0)
             bench_fail("a sync was refused");
     }
+}
+
+static void join_classic(struct bench *bench, struct member *members, size_t count)
+{
+    send_joins(bench, members, count);
+    finish_joins(bench, members, count);
+}
+
+/* Heartbeats, as a member does, until it is told to join again. */
+static void wait_for_rebalance(struct bench *bench, const struct member *member)
+{
+    struct weir_heartbeat_request request;
+    struct weir_heartbeat_response answer;
+    weir_heartbeat_request_init(&request);
+    request.group_id = weir_slice_str(member->group);
+    request.generation_id = member->epoch;
+    request.member_id = weir_slice_str(member->id);
+    for (int i = 0; i < SETTLE_TRIES; i++) {
+        send_request(bench, member, WEIR_API_HEARTBEAT, 2, &request);
+        receive_answer(bench, member, WEIR_API_HEARTBEAT, 2, &answer);
+        if (answer.error_code == WEIR_ERROR_REBALANCE_IN_PROGRESS)
+            return;
+        (void)poll(NULL, 0, 1);
+    }
+    bench_fail("no rebalance begins");
 }
 
 static void leave_classic(struct bench *bench, const struct member *member)
@@ -465,8 +494,12 @@ static void run_rebalances(struct bench *bench, int rounds, int32_t partitions)
         guest->owned_count = 0;
         guest->has_news = false;
         if (bench->is_classic) {
-            join_classic(bench, bench->members, bench->member_count);
+            send_joins(bench, guest, 1);
+            wait_for_rebalance(bench, &bench->members[0]);
+            send_joins(bench, bench->members, others);
+            finish_joins(bench, bench->members, bench->member_count);
             leave_classic(bench, guest);
+            wait_for_rebalance(bench, &bench->members[0]);
             join_classic(bench, bench->members, others);
         } else {
             settle(bench, bench->members, bench->member_count, partitions);

@@ -22,9 +22,9 @@ static enum weir_status check_regex(struct member_change *change)
         weir_topic_regex_free(regex);
         return WEIR_OK;
     }
-    if (weir_arena_copy(&change->step->arena, weir_slice_str(detail.text), &change->message) !=
-        WEIR_OK)
-        change->message = WEIR_NULL_SLICE;
+    change->message = weir_arena_printf(
+        &change->step->arena, "SubscribedTopicRegex `%.*s` is not a valid regular expression: %s.",
+        WEIR_SLICE_ARGS(change->member->regex), detail.text);
     return status;
 }
 

@@ -36,7 +36,7 @@ static enum weir_status describe_member(const struct consumer_group *group,
                   {member->rack_id, &out->rack_id},
                   {member->client_id, &out->client_id},
                   {member->client_host, &out->client_host},
-                  {member->regex.size == 0 ? WEIR_NULL_SLICE : member->regex, &out->topic_regex}};
+                  {member->regex.size == 0 ? WEIR_EMPTY_SLICE : member->regex, &out->topic_regex}};
     enum weir_status status = WEIR_OK;
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(copies) && status == WEIR_OK; i++)
         status = weir_arena_copy(arena, copies[i].from, copies[i].to);

@@ -45,15 +45,19 @@ static enum weir_status check_assignor(struct beating *beating)
     bool is_configured = false;
     struct weir_slice configured =
         machine_broker_config(beating->machine, "group.consumer.assignors");
+    struct weir_arena *arena = &beating->heartbeat->op.arena;
+    struct weir_slice list = WEIR_EMPTY_SLICE;
     struct weir_slice name;
-    for (struct weir_slice rest = configured; weir_config_list_next(&rest, &name);)
+    for (struct weir_slice rest = configured; weir_config_list_next(&rest, &name);) {
         is_configured |= weir_slice_equal(name, wanted);
+        list = weir_arena_printf(arena, "%.*s%s%.*s", WEIR_SLICE_ARGS(list),
+                                 list.size == 0 ? "" : ", ", WEIR_SLICE_ARGS(name));
+    }
     if (is_configured && weir_assignor_find(wanted, &assignor))
         return WEIR_OK;
-    beating->heartbeat->message =
-        weir_arena_printf(&beating->heartbeat->op.arena,
-                          "ServerAssignor %.*s is not supported. Supported assignors: %.*s.",
-                          WEIR_SLICE_ARGS(wanted), WEIR_SLICE_ARGS(configured));
+    beating->heartbeat->message = weir_arena_printf(
+        arena, "ServerAssignor %.*s is not supported. Supported assignors: %.*s.",
+        WEIR_SLICE_ARGS(wanted), WEIR_SLICE_ARGS(list));
     return WEIR_UNSUPPORTED_ASSIGNOR;
 }
 
@@ -98,6 +102,7 @@ static enum weir_status find_group(struct beating *beating)
     struct group_machine *machine = beating->machine;
     struct weir_slice id = beating->request->group_id;
     bool may_create = beating->request->member_epoch == WEIR_GROUP_JOIN_EPOCH;
+    bool is_leaving = beating->request->member_epoch < WEIR_GROUP_JOIN_EPOCH;
     struct group *group = machine_group(machine, id);
     if (group != NULL && group_is(group, GROUP_CONSUMER)) {
         beating->group = consumer_of(group);
@@ -106,7 +111,8 @@ static enum weir_status find_group(struct beating *beating)
     struct weir_arena *arena = &beating->heartbeat->op.arena;
     if (group == NULL && !may_create) {
         beating->heartbeat->message =
-            weir_arena_printf(arena, "Consumer group %.*s not found.", WEIR_SLICE_ARGS(id));
+            weir_arena_printf(arena, "%s %.*s not found.", is_leaving ? "Group" : "Consumer group",
+                              WEIR_SLICE_ARGS(id));
         return WEIR_GROUP_ID_NOT_FOUND;
     }
     beating->is_temporary = true;

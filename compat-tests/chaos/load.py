@@ -310,20 +310,13 @@ def create(address, prefix):
         future.result(30)
 
 
-def watermarks(address, prefix, isolation, deadline):
-    """What librdkafka's own cache of metadata says against it (a local error) is asked for again; the broker's errors count."""
-    consumer = Consumer(dict(QUICK, **{'bootstrap.servers': address, 'group.id': prefix + '-ends', 'isolation.level': isolation}))
+def watermarks(address, prefix, isolation):
+    consumer = Consumer({'bootstrap.servers': address, 'group.id': prefix + '-ends', 'isolation.level': isolation})
     found = {}
-    wanted = [TopicPartition('%s-%s' % (prefix, word), partition) for word, count in TOPICS.items() for partition in range(count)]
-    while wanted:
-        try:
-            found[(wanted[0].topic, wanted[0].partition)] = consumer.get_watermark_offsets(wanted[0], timeout=30)[1]
-            wanted.pop(0)
-        except KafkaException as error:
-            if error.args[0].code() >= 0 or time.monotonic() > deadline:
-                raise
-            print('watermarks of %s: %s' % (wanted[0], error), file=sys.stderr)
-            threading.Event().wait(0.1)
+    for word, count in TOPICS.items():
+        for partition in range(count):
+            name = '%s-%s' % (prefix, word)
+            found[(name, partition)] = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=30)[1]
     consumer.close()
     return found
 
@@ -332,12 +325,12 @@ def read(address, prefix, seconds):
     """Until every transaction is over: its timeout and 10 s; then everything."""
     deadline = time.monotonic() + seconds
     while True:
-        high, stable = (watermarks(address, prefix, isolation, deadline) for isolation in ('read_uncommitted', 'read_committed'))
+        high, stable = watermarks(address, prefix, 'read_uncommitted'), watermarks(address, prefix, 'read_committed')
         if high == stable or time.monotonic() > deadline:
             break
         threading.Event().wait(0.5)
-    consumer = Consumer(dict(QUICK, **{'bootstrap.servers': address, 'group.id': prefix + '-reader', 'enable.auto.commit': False,
-                                       'isolation.level': 'read_committed', 'check.crcs': True, 'auto.offset.reset': 'error'}))
+    consumer = Consumer({'bootstrap.servers': address, 'group.id': prefix + '-reader', 'enable.auto.commit': False,
+                         'isolation.level': 'read_committed', 'check.crcs': True, 'auto.offset.reset': 'error'})
     for (topic, partition), end in stable.items():
         print(json.dumps(['watermarks', topic, partition, high[(topic, partition)], end]))
         consumer.assign([TopicPartition(topic, partition, 0)])

@@ -17,52 +17,12 @@
  */
 
 #include "../group_int.h"
+#include "../partition_set.h"
 
 #include "weir/assign/assignor.h"
 #include "weir/group/consumer_group_service.h"
 
 struct consumer_group;
-
-/* ---- Sets of partitions (partitions.c) ---- */
-
-struct held_partition {
-    struct weir_uuid topic_id;
-    int32_t partition;
-    int32_t epoch; /* the member's epoch when it got it; 0 in a target */
-};
-
-/* By topic id, then partition; each once. */
-struct partition_set {
-    struct held_partition *items;
-    size_t count;
-};
-
-int held_compare(const struct held_partition *a, const struct held_partition *b);
-const struct held_partition *partition_set_find(const struct partition_set *set,
-                                                struct weir_uuid topic_id, int32_t partition);
-/* The same partitions; epochs may differ. */
-bool partition_set_same(const struct partition_set *a, const struct partition_set *b);
-/* The same partitions and epochs. */
-bool partition_set_equal(const struct partition_set *a, const struct partition_set *b);
-/* Sorts and removes doubles (the last one given stays). */
-void partition_set_normalise(struct partition_set *set);
-/* Into memory that partition_set_drop frees. */
-WEIR_MUST_CHECK enum weir_status partition_set_dup(const struct partition_set *from,
-                                                   struct partition_set *out);
-void partition_set_drop(struct partition_set *set);
-/* Room for count in the arena; its count is 0. */
-WEIR_MUST_CHECK enum weir_status partition_set_room(struct weir_arena *arena, size_t count,
-                                                    struct partition_set *out);
-/* What a request says; NO_MEMORY. */
-WEIR_MUST_CHECK enum weir_status
-partition_set_of_request(struct weir_arena *arena, const struct weir_group_topic_partitions *topics,
-                         size_t count, struct partition_set *out);
-/* For answers: one entry a topic, everything in the arena.  names: with the image's topic names,
- * and without topics that are gone. */
-WEIR_MUST_CHECK enum weir_status
-partition_set_to_answer(const struct partition_set *set, const struct weir_image *names,
-                        struct weir_arena *arena, const struct weir_group_topic_partitions **out,
-                        size_t *out_count);
 
 /* ---- Members (member.c) ---- */
 

@@ -2,7 +2,7 @@
 
 /* Sets of partitions, as sorted arrays: what members have, are to have and are to give up. */
 
-#include "consumer_int.h"
+#include "partition_set.h"
 
 #include "weir/base/memory.h"
 

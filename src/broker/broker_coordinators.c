@@ -2,6 +2,7 @@
 /* The coordinators and their internal topics: which of them a partition belongs to is in one table.
  */
 #include "broker_int.h"
+#include "share_port.h"
 
 #include "weir/base/memory.h"
 
@@ -97,7 +98,9 @@ static enum weir_status new_groups(struct weir_broker *broker)
                                                  .config = weir_group_config_default(),
                                                  .images = broker->publisher,
                                                  .statics = &config->statics,
-                                                 .broker_id = config->node_id};
+                                                 .broker_id = config->node_id,
+                                                 .share_port = &weir_share_port_of_groups,
+                                                 .share_port_context = broker};
     options.config.min_session_timeout_ms = config->group_session_timeout_ms_min;
     options.config.max_session_timeout_ms = config->group_session_timeout_ms_max;
     options.config.initial_rebalance_delay_ms = config->group_initial_rebalance_delay_ms;

@@ -10,12 +10,14 @@
 void group_admin_delete(struct group_machine *machine, struct weir_slice group_id,
                         struct weir_group_op *op, struct weir_step *step)
 {
-    const struct group *group = machine_group(machine, group_id);
+    struct group *group = machine_group(machine, group_id);
     enum weir_status status = group == NULL ? WEIR_GROUP_ID_NOT_FOUND : group_check_delete(group);
     if (status != WEIR_OK) {
         op_complete(op, status, step);
         return;
     }
+    if (group->ops->begin_delete != NULL && group->ops->begin_delete(group, op, step))
+        return;
     WEIR_STEP_INFO(step, "group_deleted", WEIR_BYTES("group", group_id),
                    WEIR_STR("reason", "DeleteGroups"));
     /* Offsets first: should only a part of it be written, the group is still there. */

@@ -13,6 +13,7 @@
 #include "weir/coordinator/machine.h"
 #include "weir/group/consumer_group_service.h"
 #include "weir/group/group_service.h"
+#include "weir/group/share_groups.h"
 #include "weir/metadata/config_resolve.h"
 #include "weir/protocol/record_types.h"
 #include "weir/protocol/wire_reader.h"
@@ -93,6 +94,7 @@ struct group_ops {
     bool may_become_classic;
     /* No member: it may be deleted, expire, or make room for a group of another kind. */
     bool (*is_empty)(const struct group *group);
+    bool never_expires; /* without offsets and members it stays until it is deleted */
     /* May be NULL: to none.  What is not known counts as subscribed. */
     bool (*is_subscribed)(const struct group *group, struct weir_slice topic);
 
@@ -117,6 +119,9 @@ struct group_ops {
     /* -- Going away -- */
     /* May be NULL: OK when is_empty, otherwise NON_EMPTY_GROUP. */
     enum weir_status (*check_delete)(const struct group *group);
+    /* DeleteGroups, when check_delete was OK: true when it takes the op, because something must go
+     * elsewhere before the records may.  May be NULL: the records are all. */
+    bool (*begin_delete)(struct group *group, struct weir_group_op *op, struct weir_step *step);
     /* Tombstones for all of the group's own records (not its offsets), in Kafka's order. */
     void (*write_tombstones)(const struct group *group, struct weir_step *step);
     /* Answers all that wait.  May be NULL: nothing waits. */
@@ -145,7 +150,7 @@ struct group_ops {
 
 extern const struct group_ops classic_group_ops;  /* classic/group.c */
 extern const struct group_ops consumer_group_ops; /* consumer/group.c */
-extern const struct group_ops share_group_ops;    /* kinds.c */
+extern const struct group_ops share_group_ops;    /* share/group.c */
 extern const struct group_ops streams_group_ops;  /* streams/group.c */
 
 const struct group_ops *group_ops_of(enum group_kind kind);
@@ -295,6 +300,9 @@ struct group_context {
     struct weir_image_publisher *images;
     const struct weir_static_configs *statics;
     int32_t broker_id;
+    const struct weir_group_share_port *share_port; /* NULL: there is no share coordinator */
+    void *share_port_context;
+    struct weir_group_service *service; /* for what comes back from the port */
 };
 
 struct group_machine {
@@ -361,6 +369,12 @@ group_replay replay_consumer_target_epoch; /* 6 */
 group_replay replay_consumer_target;       /* 7 */
 group_replay replay_consumer_assignment;   /* 8 */
 group_replay replay_consumer_regex;        /* 16 */
+group_replay replay_share_member;          /* share/replay.c: 10 */
+group_replay replay_share_group;           /* 11 */
+group_replay replay_share_target_epoch;    /* 12 */
+group_replay replay_share_target;          /* 13 */
+group_replay replay_share_current;         /* 14 */
+group_replay replay_share_state;           /* 15 */
 group_replay replay_streams_group;         /* streams/replay.c: 17 */
 group_replay replay_streams_member;        /* 19 */
 group_replay replay_streams_target_epoch;  /* 20 */

@@ -33,7 +33,10 @@ enum weir_status weir_group_service_new(const struct weir_group_service_options 
     service->context = (struct group_context){.config = options->config,
                                               .images = options->images,
                                               .statics = options->statics,
-                                              .broker_id = options->broker_id};
+                                              .broker_id = options->broker_id,
+                                              .share_port = options->share_port,
+                                              .share_port_context = options->share_port_context,
+                                              .service = service};
     service->log = options->log;
     service->env = options->env;
     service->pool = options->pool;

@@ -283,7 +283,7 @@ bool offsets_expire(struct group_machine *machine, struct weir_step *step)
     while ((entry = weir_map_next(&machine->groups, &cursor)) != NULL) {
         const struct group *group = entry->value;
         bool is_bare = expire_group(machine, group, step);
-        if (is_bare && group->ops->is_empty(group)) {
+        if (is_bare && group->ops->is_empty(group) && !group->ops->never_expires) {
             WEIR_STEP_INFO(step, "group_expired", WEIR_BYTES("group", group->id));
             group->ops->write_tombstones(group, step);
         }

@@ -9,7 +9,6 @@
 
 #include "group_int.h"
 
-#include "weir/protocol/records/consumer_group_metadata_key.h"
 #include "weir/protocol/records/offset_commit_key.h"
 #include "weir/protocol/records/offset_commit_value.h"
 
@@ -48,36 +47,6 @@ static enum weir_status replay_offset(struct group_machine *machine,
     return status;
 }
 
-/* The newer protocols' groups.  A type-2 tombstone removes a group of any kind, theirs removes only
- * their own. */
-static enum weir_status replay_foreign(struct group_machine *machine, enum group_kind kind,
-                                       const struct weir_replayed *record, struct weir_reader *key)
-{
-    struct weir_consumer_group_metadata_key where; /* all three begin with the group's id */
-    weir_consumer_group_metadata_key_read(key, 0, &where);
-    if (weir_reader_status(key) != WEIR_OK)
-        return weir_reader_status(key);
-    struct group *group = machine_group(machine, where.group_id);
-    bool is_tombstone = weir_slice_is_null(record->value);
-    if (is_tombstone && (group == NULL || !group_is(group, kind)))
-        return WEIR_OK;
-    if (!is_tombstone && group != NULL && group_is(group, kind))
-        return WEIR_OK;
-    if (group != NULL)
-        machine_remove_group(machine, group, WEIR_COORDINATOR_NOT_AVAILABLE, NULL);
-    if (is_tombstone)
-        return WEIR_OK;
-    return machine_add_group(machine, where.group_id, kind, NO_TIMESTAMP, &group);
-}
-
-static enum weir_status replay_share(struct group_machine *machine,
-                                     const struct weir_replayed *record, struct weir_reader *key,
-                                     struct weir_reader *value)
-{
-    (void)value;
-    return replay_foreign(machine, GROUP_SHARE, record, key);
-}
-
 /* Who reads which type.  One that is not here, of the future, is passed over. */
 static group_replay *const readers[] = {
     [WEIR_GROUP_RECORD_LEGACY_OFFSET_COMMIT] = replay_offset,
@@ -90,7 +59,12 @@ static group_replay *const readers[] = {
     [WEIR_GROUP_RECORD_CONSUMER_GROUP_TARGET_ASSIGNMENT_MEMBER] = replay_consumer_target,
     [WEIR_GROUP_RECORD_CONSUMER_GROUP_CURRENT_MEMBER_ASSIGNMENT] = replay_consumer_assignment,
     [WEIR_GROUP_RECORD_CONSUMER_GROUP_REGULAR_EXPRESSION] = replay_consumer_regex,
-    [WEIR_GROUP_RECORD_SHARE_GROUP_METADATA] = replay_share,
+    [WEIR_GROUP_RECORD_SHARE_GROUP_MEMBER_METADATA] = replay_share_member,
+    [WEIR_GROUP_RECORD_SHARE_GROUP_METADATA] = replay_share_group,
+    [WEIR_GROUP_RECORD_SHARE_GROUP_TARGET_ASSIGNMENT_METADATA] = replay_share_target_epoch,
+    [WEIR_GROUP_RECORD_SHARE_GROUP_TARGET_ASSIGNMENT_MEMBER] = replay_share_target,
+    [WEIR_GROUP_RECORD_SHARE_GROUP_CURRENT_MEMBER_ASSIGNMENT] = replay_share_current,
+    [WEIR_GROUP_RECORD_SHARE_GROUP_STATE_PARTITION_METADATA] = replay_share_state,
     [WEIR_GROUP_RECORD_STREAMS_GROUP_METADATA] = replay_streams_group,
     [WEIR_GROUP_RECORD_STREAMS_GROUP_MEMBER_METADATA] = replay_streams_member,
     [WEIR_GROUP_RECORD_STREAMS_GROUP_TARGET_ASSIGNMENT_METADATA] = replay_streams_target_epoch,

@@ -33,6 +33,7 @@
 #include "weir/metadata/image.h"
 
 struct weir_group_service;
+struct weir_group_share_port;
 struct weir_group_op;
 
 struct weir_group_service_options {
@@ -45,6 +46,8 @@ struct weir_group_service_options {
     struct weir_image_publisher *images;       /* borrowed; outlives the service */
     const struct weir_static_configs *statics; /* of server.properties; the same */
     int32_t broker_id;
+    const struct weir_group_share_port *share_port; /* share_groups.h; NULL: none */
+    void *share_port_context;
 };
 
 WEIR_MUST_CHECK enum weir_status

@@ -118,7 +118,7 @@ def compat(table, binary, only, is_full):
 
 
 def sources():
-    return sorted(glob.glob(os.path.join(ROOT, 'src', '*', '*.c')))
+    return sorted(glob.glob(os.path.join(ROOT, 'src', '**', '*.c'), recursive=True))
 
 
 def cppcheck(table):

@@ -16,8 +16,8 @@
 
 typedef struct weir_describe_share_group_offsets_request request_t;
 typedef struct weir_describe_share_group_offsets_response response_t;
-typedef struct
-    weir_describe_share_group_offsets_request_describe_share_group_offsets_request_group wanted_t;
+typedef struct weir_describe_share_group_offsets_request_describe_share_group_offsets_request_group
+    wanted_t;
 typedef struct
     weir_describe_share_group_offsets_response_describe_share_group_offsets_response_group group_t;
 typedef struct
@@ -180,14 +180,14 @@ static bool add_wanted(struct describing *all, const wanted_t *wanted, group_t *
     const int32_t count = wanted->topics.count;
     group->topics.items = WEIR_CALL_ALLOC(all->call, topic_t, count);
     bool has_memory = group->topics.items != NULL;
+    static const struct weir_uuid none;
     for (int pass = 0; pass < 2; pass++) {
         for (int32_t i = 0; i < count && has_memory; i++) {
             const struct weir_slice name = wanted->topics.items[i].topic_name;
             const struct weir_image_topic *known = weir_image_topic(all->call->image, name);
             if ((known != NULL) != (pass == 1))
                 continue;
-            has_memory = add_topic(all, group, name,
-                                   known == NULL ? (struct weir_uuid){{0}} : known->id,
+            has_memory = add_topic(all, group, name, known == NULL ? none : known->id,
                                    wanted->topics.items[i].partitions.items,
                                    (size_t)wanted->topics.items[i].partitions.count);
         }
@@ -213,9 +213,9 @@ static bool add_all(struct describing *all, group_t *group)
     for (size_t i = 0; i < count && has_memory; i++) {
         const struct weir_group_topic_partitions *topic = &list.topics[i];
         struct weir_slice name; /* the list is gone when the answer is sent */
-        has_memory = weir_arena_copy(all->call->arena, topic->topic_name, &name) == WEIR_OK &&
-                     add_topic(all, group, name, topic->topic_id, topic->partitions,
-                               topic->partition_count);
+        has_memory =
+            weir_arena_copy(all->call->arena, topic->topic_name, &name) == WEIR_OK &&
+            add_topic(all, group, name, topic->topic_id, topic->partitions, topic->partition_count);
     }
     weir_group_op_free(&list.op);
     return has_memory;

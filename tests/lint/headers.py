@@ -13,7 +13,7 @@ CHUNK = 40
 
 def headers(root, build):
     found = glob.glob(os.path.join(root, 'include', '**', '*.h'), recursive=True)
-    found += glob.glob(os.path.join(root, 'src', '*', '*.h'))
+    found += glob.glob(os.path.join(root, 'src', '**', '*.h'), recursive=True)
     found += glob.glob(os.path.join(build, '**', 'weir', 'protocol', '**', '*.h'), recursive=True)
     return sorted(found)
 

@@ -137,7 +137,8 @@ struct partition_set consumer_target_of(const struct consumer_group *group,
                                         struct weir_slice member_id)
 {
     const struct consumer_target *target = weir_map_get(&group->targets, member_id);
-    return target == NULL ? (struct partition_set){0} : target->partitions;
+    static const struct partition_set nothing;
+    return target == NULL ? nothing : target->partitions;
 }
 
 void consumer_remove_target(struct consumer_group *group, struct weir_slice member_id)

@@ -55,9 +55,9 @@ static enum weir_status check_assignor(struct beating *beating)
     }
     if (is_configured && weir_assignor_find(wanted, &assignor))
         return WEIR_OK;
-    beating->heartbeat->message = weir_arena_printf(
-        arena, "ServerAssignor %.*s is not supported. Supported assignors: %.*s.",
-        WEIR_SLICE_ARGS(wanted), WEIR_SLICE_ARGS(list));
+    beating->heartbeat->message =
+        weir_arena_printf(arena, "ServerAssignor %.*s is not supported. Supported assignors: %.*s.",
+                          WEIR_SLICE_ARGS(wanted), WEIR_SLICE_ARGS(list));
     return WEIR_UNSUPPORTED_ASSIGNOR;
 }
 
@@ -357,13 +357,11 @@ static enum weir_status leave(struct beating *beating)
 {
     const struct weir_group_consumer_heartbeat_request *request = beating->request;
     struct consumer_group *group = beating->group;
-    const struct consumer_member *found;
+    const struct consumer_member *found = NULL;
     const struct consumer_member *replaced;
     enum weir_status status = WEIR_OK;
     if (weir_slice_is_null(request->instance_id)) {
         found = consumer_find(group, beating->member_id);
-        if (found == NULL)
-            return unknown_member(beating);
     } else {
         static const struct partition_set nothing;
         status = find_static(beating, &nothing, &found, &replaced);
@@ -374,6 +372,8 @@ static enum weir_status leave(struct beating *beating)
         if (status != WEIR_OK)
             return status;
     }
+    if (found == NULL)
+        return unknown_member(beating);
     struct consumer_member *member = consumer_find(group, found->data.id);
     bool is_for_now = request->member_epoch == WEIR_GROUP_LEAVE_STATIC_EPOCH;
     WEIR_STEP_INFO(beating->step, "group_member_left", WEIR_BYTES("group", group->base.id),

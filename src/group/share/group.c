@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The share group as one of the kinds: its parts, and what it says to offsets (it has none here). */
+/* The share group as one of the kinds: its parts, and what it says to offsets (it has none here).
+ */
 
 #include "share_int.h"
 
@@ -109,7 +110,8 @@ static void target_free(struct share_target *target)
 struct partition_set share_target_of(const struct share_group *group, struct weir_slice member_id)
 {
     const struct share_target *target = weir_map_get(&group->targets, member_id);
-    return target == NULL ? (struct partition_set){0} : target->partitions;
+    static const struct partition_set nothing;
+    return target == NULL ? nothing : target->partitions;
 }
 
 void share_remove_target(struct share_group *group, struct weir_slice member_id)

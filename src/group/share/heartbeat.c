@@ -255,9 +255,8 @@ static enum weir_status update_epoch(struct beat *beat)
 {
     const struct share_group *group = beat->group;
     beat->epoch = group == NULL ? SHARE_EPOCH_INITIAL : group->epoch;
-    enum weir_status status =
-        share_view_make(group, beat->machine->image, beat->request->member_id, &beat->metadata,
-                        &beat->step->arena, &beat->view);
+    enum weir_status status = share_view_make(group, beat->machine->image, beat->request->member_id,
+                                              &beat->metadata, &beat->step->arena, &beat->view);
     if (status != WEIR_OK)
         return status;
     if (beat->reason == NULL && group != NULL && group->epoch <= group->assignment_epoch &&

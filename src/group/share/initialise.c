@@ -20,18 +20,15 @@ static enum weir_status find_missing(const struct share_group *group,
         group == NULL ? NULL : share_topics_find(&group->state.initialized, topic->id);
     const struct share_topic *initializing =
         group == NULL ? NULL : share_topics_find(&group->state.initializing, topic->id);
-    if (initializing != NULL &&
-        (initializing->since_ms == SHARE_DUE ||
-         step->now_ms - initializing->since_ms >= INITIALIZE_FORGOTTEN_MS))
+    if (initializing != NULL && (initializing->since_ms == SHARE_DUE ||
+                                 step->now_ms - initializing->since_ms >= INITIALIZE_FORGOTTEN_MS))
         initializing = NULL;
     int32_t *partitions =
         weir_arena_calloc(arena, (size_t)topic->partition_count + 1, sizeof(*partitions));
     if (partitions == NULL)
         return WEIR_NO_MEMORY;
-    *out = (struct share_topic){.id = topic->id,
-                                .name = topic->name,
-                                .partitions = partitions,
-                                .since_ms = step->now_ms};
+    *out = (struct share_topic){
+        .id = topic->id, .name = topic->name, .partitions = partitions, .since_ms = step->now_ms};
     for (int32_t i = 0; i < topic->partition_count; i++)
         if ((initialized == NULL || !share_topic_has(initialized, i)) &&
             (initializing == NULL || !share_topic_has(initializing, i)))

@@ -94,8 +94,7 @@ static void on_done(struct weir_group_share_call *call)
 {
     struct share_job *job = WEIR_CONTAINER_OF(call, struct share_job, call);
     struct end_event event = {.event = {apply_end}, .job = job};
-    enum weir_status status =
-        service_run(job->context->service, job->group_id, NULL, &event.event);
+    enum weir_status status = service_run(job->context->service, job->group_id, NULL, &event.event);
     if (status != WEIR_OK && job->op != NULL) {
         job->op->status = status;
         job->op->done(job->op);

@@ -17,8 +17,8 @@ enum weir_status share_fence(struct share_member *member, const char *why, struc
     struct share_group *group = member->group;
     struct share_view view;
     int64_t hash;
-    enum weir_status status = share_view_make(group, group->base.machine->image, member->id, NULL,
-                                              &step->arena, &view);
+    enum weir_status status =
+        share_view_make(group, group->base.machine->image, member->id, NULL, &step->arena, &view);
     if (status == WEIR_OK)
         status = share_view_hash(&view, &step->arena, &hash);
     if (status != WEIR_OK)

@@ -16,8 +16,8 @@ static enum weir_status find_empty(const struct group_machine *machine, struct w
     if (group == NULL)
         return WEIR_OK;
     if (!group_is(group, GROUP_SHARE)) {
-        *message = weir_arena_printf(arena, "Group %.*s is not a share group.",
-                                     WEIR_SLICE_ARGS(group_id));
+        *message =
+            weir_arena_printf(arena, "Group %.*s is not a share group.", WEIR_SLICE_ARGS(group_id));
         return WEIR_GROUP_ID_NOT_FOUND;
     }
     *out = share_of(group);
@@ -39,7 +39,8 @@ static enum weir_status alter_item(const struct group_machine *machine,
                                    struct share_state *state, struct weir_step *step)
 {
     const struct weir_image_topic *topic = weir_image_topic(machine->image, item->topic);
-    item->topic_id = topic == NULL ? (struct weir_uuid){{0}} : topic->id;
+    static const struct weir_uuid none;
+    item->topic_id = topic == NULL ? none : topic->id;
     item->status = WEIR_OK;
     if (topic == NULL || item->partition < 0 || item->partition >= topic->partition_count) {
         item->status = WEIR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -228,8 +229,8 @@ static enum weir_status add_unfinished(const struct share_group *group, struct s
 {
     enum weir_status status = WEIR_OK;
     for (size_t i = 0; i < group->state.deleting.count && status == WEIR_OK; i++) {
-        const struct weir_image_topic *topic = weir_image_topic_by_id(
-            group->base.machine->image, group->state.deleting.items[i].id);
+        const struct weir_image_topic *topic =
+            weir_image_topic_by_id(group->base.machine->image, group->state.deleting.items[i].id);
         if (topic == NULL)
             continue;
         struct share_topic one = {.id = topic->id, .name = topic->name};
@@ -278,7 +279,7 @@ void share_delete_group_ended(struct group_machine *machine, const struct share_
                               struct weir_step *step)
 {
     struct share_group *group = share_group_of(machine, job->group_id);
-    enum weir_status status = group == NULL ? WEIR_GROUP_ID_NOT_FOUND
+    enum weir_status status = group == NULL              ? WEIR_GROUP_ID_NOT_FOUND
                               : group->members.count > 0 ? WEIR_NON_EMPTY_GROUP
                                                          : WEIR_OK;
     for (size_t i = 0; i < job->call.item_count && status == WEIR_OK; i++)

@@ -292,10 +292,9 @@ static int compare_i32(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static enum weir_status
-read_topics(const struct weir_share_group_state_partition_metadata_value_topic_partitions_info_array
-                *from,
-            int64_t now_ms, struct weir_arena *arena, struct share_topics *out)
+static enum weir_status read_topics(
+    const struct weir_share_group_state_partition_metadata_value_topic_partitions_info_array *from,
+    int64_t now_ms, struct weir_arena *arena, struct share_topics *out)
 {
     out->items = weir_arena_calloc(arena, (size_t)from->count + 1, sizeof(*out->items));
     if (out->items == NULL)

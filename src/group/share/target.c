@@ -39,8 +39,8 @@ static enum weir_status find_topics(struct targeting *targeting)
         while (count > 0 &&
                targeting->topics[i]->partitions[count - 1] >= view->topics[i]->partition_count)
             count--; /* never so, but for a record from elsewhere */
-        targeting->assign_topics[i] = (struct weir_assign_topic){
-            .id = view->topics[i]->id, .partition_count = (int32_t)count};
+        targeting->assign_topics[i] = (struct weir_assign_topic){.id = view->topics[i]->id,
+                                                                 .partition_count = (int32_t)count};
     }
     return WEIR_OK;
 }
@@ -214,17 +214,17 @@ static bool is_assigned(const struct share_group *group, struct weir_uuid topic_
 
 static size_t assigned_count(const struct share_group *group, struct weir_uuid topic_id)
 {
-    int32_t last = -1; /* partitions that are assigned beyond those that are initialised */
+    size_t count = 0; /* partitions that are assigned beyond those that are initialised */
     size_t cursor = 0;
     const struct weir_map_entry *entry;
     while ((entry = weir_map_next(&group->targets, &cursor)) != NULL) {
         const struct share_target *target = entry->value;
         for (size_t i = 0; i < target->partitions.count; i++)
             if (weir_uuid_equal(target->partitions.items[i].topic_id, topic_id) &&
-                target->partitions.items[i].partition > last)
-                last = target->partitions.items[i].partition;
+                (size_t)target->partitions.items[i].partition >= count)
+                count = (size_t)target->partitions.items[i].partition + 1;
     }
-    return (size_t)(last + 1);
+    return count;
 }
 
 bool share_assignment_is_pending(const struct share_group *group)

@@ -45,10 +45,10 @@ static int compare_members(const void *a, const void *b)
 static void add_member(struct share_view *view, struct weir_slice id,
                        const share_member_value *metadata)
 {
-    view->members[view->member_count++] = (struct share_view_member){
-        .id = id,
-        .names = metadata->subscribed_topic_names.items,
-        .name_count = (size_t)metadata->subscribed_topic_names.count};
+    view->members[view->member_count++] =
+        (struct share_view_member){.id = id,
+                                   .names = metadata->subscribed_topic_names.items,
+                                   .name_count = (size_t)metadata->subscribed_topic_names.count};
 }
 
 static int compare_topics(const void *a, const void *b)

@@ -122,7 +122,7 @@ void weir_api_share_acknowledge(struct weir_call *call)
         refuse(call, WEIR_UNSUPPORTED_VERSION);
         return;
     }
-    if (weir_slice_is_null(request->group_id) || weir_slice_is_null(request->member_id)) {
+    if (!share_names_are_valid(request->group_id, request->member_id)) {
         refuse(call, WEIR_INVALID_REQUEST);
         return;
     }

@@ -465,15 +465,29 @@ static bool collect_forgotten(struct weir_call *call, struct weir_share_session_
     return true;
 }
 
+static enum weir_status check_request(const struct weir_call *call)
+{
+    const request_t *request = call->body;
+    if (!share_groups_are_enabled(call))
+        return WEIR_UNSUPPORTED_VERSION;
+    if (!share_names_are_valid(request->group_id, request->member_id))
+        return WEIR_INVALID_REQUEST;
+    /* Who renews fetches nothing. */
+    if (request->is_renew_ack && (request->max_wait_ms != 0 || request->min_bytes != 0 ||
+                                  request->max_bytes != 0 || request->max_records != 0))
+        return WEIR_INVALID_REQUEST;
+    if (request->share_acquire_mode != ACQUIRE_BATCH_OPTIMIZED &&
+        request->share_acquire_mode != ACQUIRE_RECORD_LIMIT)
+        return WEIR_UNKNOWN_SERVER_ERROR; /* as Apache Kafka has it */
+    return WEIR_OK;
+}
+
 void weir_api_share_fetch(struct weir_call *call)
 {
     const request_t *request = call->body;
-    if (!share_groups_are_enabled(call)) {
-        refuse(call, WEIR_UNSUPPORTED_VERSION);
-        return;
-    }
-    if (weir_slice_is_null(request->group_id) || weir_slice_is_null(request->member_id)) {
-        refuse(call, WEIR_INVALID_REQUEST);
+    enum weir_status status = check_request(call);
+    if (status != WEIR_OK) {
+        refuse(call, status);
         return;
     }
     struct share_fetch *fetch = WEIR_CALL_ALLOC(call, struct share_fetch, 1);
@@ -486,7 +500,7 @@ void weir_api_share_fetch(struct weir_call *call)
         weir_call_close(call);
         return;
     }
-    enum weir_status status = weir_share_sessions_fetch(
+    status = weir_share_sessions_fetch(
         weir_share_partitions_sessions(call->api->options.share_partitions), &session, call->arena,
         &fetch->wanted, &fetch->count);
     if (status != WEIR_OK) {

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "share_calls.h"
 
-#include "group_features.h"
-
 #include "weir/base/memory.h"
 #include "weir/server/request.h"
 
+/* A UUID in its longest form. */
+#define MEMBER_ID_BYTES_MAX 36
+
 bool share_groups_are_enabled(const struct weir_call *call)
 {
-    return weir_group_protocol_is_enabled(call, "share.version", "share");
+    return weir_image_feature_level(call->image, "share.version") > 0;
+}
+
+bool share_names_are_valid(struct weir_slice group_id, struct weir_slice member_id)
+{
+    return !weir_slice_is_null(group_id) && member_id.size > 0 &&
+           member_id.size <= MEMBER_ID_BYTES_MAX;
 }
 
 enum weir_status share_check_partition(const struct weir_call *call, struct weir_uuid topic_id,

@@ -50,4 +50,9 @@ enum weir_status share_check_partition(const struct weir_call *call, struct weir
 void share_leader(const struct weir_call *call, struct weir_uuid topic_id, int32_t partition,
                   int32_t *out_leader_id, int32_t *out_leader_epoch);
 
+/* The feature share.version is finalised at a level above 0; otherwise Kafka answers
+ * UNSUPPORTED_VERSION. */
 bool share_groups_are_enabled(const struct weir_call *call);
+
+/* Otherwise Kafka answers INVALID_REQUEST. */
+bool share_names_are_valid(struct weir_slice group_id, struct weir_slice member_id);

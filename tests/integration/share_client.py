@@ -7,7 +7,9 @@ from harness import wait_until
 from txn_client import FlexReader, compact, compact_array
 
 FIND_COORDINATOR, METADATA = 10, 3
+SHARE_FETCH, SHARE_ACKNOWLEDGE = 78, 79
 INITIALIZE, READ, WRITE, DELETE, SUMMARY = 83, 84, 85, 86, 87
+GAP, ACCEPT, RELEASE, REJECT, RENEW = 0, 1, 2, 3, 4
 NONE, UNKNOWN_TOPIC_OR_PARTITION, INVALID_REQUEST, FENCED_LEADER_EPOCH, FENCED_STATE_EPOCH = 0, 3, 42, 74, 124
 COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR = 14, 15, 16
 ACKNOWLEDGED = 2
@@ -124,6 +126,99 @@ class ShareClient(harness.Client):
         def rest(reader):
             return reader.take('i'), reader.take('i'), reader.take('q'), reader.take('i')
         return self.state(SUMMARY, 1, group, topic_id, partition, struct.pack('>i', 0), rest)
+
+    def _ack_batches(self, batches):
+        return compact_array([struct.pack('>qq', first, last) + compact_array([struct.pack('>b', kind) for kind in kinds]) + TAGS
+                              for first, last, *kinds in batches])
+
+    def _error_tail(self, reader):
+        """What both answers begin and end with: (error, message, lock timeout)."""
+        reader.tags()
+        reader.take('i')
+        return reader.take('h'), reader.string(), reader.take('i')
+
+    def share_fetch(self, group, member, epoch, partitions=(), acks=(), forgotten=(), wait_ms=0, min_bytes=1, max_bytes=1 << 20,
+                    max_records=500, batch_size=500, mode=0, is_renew=False, version=2):
+        """partitions: [(topic id, partition)]; acks: {(topic id, partition): [(first, last, type, ...)]}.
+        -> (error, lock timeout, {(topic id, partition): (error, acknowledge error, records, acquired)})"""
+        self.send_share_fetch(group, member, epoch, partitions, acks, forgotten, wait_ms, min_bytes, max_bytes, max_records,
+                              batch_size, mode, is_renew, version)
+        return self.receive_share_fetch()
+
+    def send_share_fetch(self, group, member, epoch, partitions=(), acks=(), forgotten=(), wait_ms=0, min_bytes=1,
+                         max_bytes=1 << 20, max_records=500, batch_size=500, mode=0, is_renew=False, version=2):
+        acks = dict(acks)
+        wanted = list(partitions) + [key for key in acks if key not in partitions]
+        topics = compact_array([topic_id + compact_array([
+            struct.pack('>i', partition) + self._ack_batches(acks.get((topic_id, partition), ())) + TAGS]) + TAGS
+            for topic_id, partition in wanted])
+        body = compact(group) + compact(member) + struct.pack('>iiiiii', epoch, wait_ms, min_bytes, max_bytes, max_records, batch_size)
+        if version >= 2:
+            body += struct.pack('>b?', mode, is_renew)
+        body += topics + compact_array([topic_id + compact_array([struct.pack('>i', partition)]) + TAGS
+                                        for topic_id, partition in forgotten])
+        self.send(SHARE_FETCH, version, TAGS + body + TAGS)
+
+    def receive_share_fetch(self):
+        reader = FlexReader(self.receive().data)
+        reader.take('i')
+        error, self.message, lock_ms = self._error_tail(reader)
+        found = {}
+        self.messages = {}
+        self.leaders = {}
+
+        def acquired():
+            values = reader.take('qqh')
+            reader.tags()
+            return values
+
+        def topic():
+            topic_id = reader.bytes(16)
+
+            def partition():
+                index, code, message = reader.take('i'), reader.take('h'), reader.string()
+                ack_code, ack_message = reader.take('h'), reader.string()
+                leader = reader.take('ii')
+                reader.tags()
+                size = reader.uvarint()
+                records = None if size == 0 else reader.bytes(size - 1)
+                found[topic_id, index] = code, ack_code, records, reader.array(acquired)
+                self.messages[topic_id, index] = message, ack_message
+                self.leaders[topic_id, index] = leader
+                reader.tags()
+            reader.array(partition)
+            reader.tags()
+        reader.array(topic)
+        return error, lock_ms, found
+
+    def share_acknowledge(self, group, member, epoch, acks, is_renew=False, version=2):
+        """-> (error, lock timeout, {(topic id, partition): error})"""
+        topics = compact_array([topic_id + compact_array([struct.pack('>i', partition) + self._ack_batches(batches) + TAGS]) + TAGS
+                                for (topic_id, partition), batches in dict(acks).items()])
+        body = compact(group) + compact(member) + struct.pack('>i', epoch)
+        if version >= 2:
+            body += struct.pack('>?', is_renew)
+        reader = self.flex(SHARE_ACKNOWLEDGE, version, body + topics)
+        reader.tags()
+        reader.take('i')
+        error, self.message = reader.take('h'), reader.string()
+        lock_ms = reader.take('i') if version >= 2 else None
+        found = {}
+        self.messages = {}
+
+        def topic():
+            topic_id = reader.bytes(16)
+
+            def partition():
+                index, code, message = reader.take('i'), reader.take('h'), reader.string()
+                reader.take('ii'), reader.tags()
+                found[topic_id, index] = code
+                self.messages[topic_id, index] = message
+                reader.tags()
+            reader.array(partition)
+            reader.tags()
+        reader.array(topic)
+        return error, lock_ms, found
 
     def begin(self, group, topic_id, state_epoch=0, start=0):
         """Initializes, once the coordinator is there and has loaded."""

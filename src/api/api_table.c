@@ -64,8 +64,6 @@ static const struct handler_row handlers[] = {
     {WEIR_API_LIST_TRANSACTIONS, weir_api_list_transactions},
     {WEIR_API_LIST_CONFIG_RESOURCES, weir_api_list_config_resources},
     {WEIR_API_DESCRIBE_TOPIC_PARTITIONS, weir_api_describe_topic_partitions},
-    {WEIR_API_SHARE_FETCH, weir_api_share_fetch},
-    {WEIR_API_SHARE_ACKNOWLEDGE, weir_api_share_acknowledge},
     {WEIR_API_INITIALIZE_SHARE_GROUP_STATE, weir_api_initialize_share_group_state},
     {WEIR_API_READ_SHARE_GROUP_STATE, weir_api_read_share_group_state},
     {WEIR_API_WRITE_SHARE_GROUP_STATE, weir_api_write_share_group_state},

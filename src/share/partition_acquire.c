@@ -48,20 +48,24 @@ static int16_t throttle_limit(const struct weir_share_partition_config *config)
 }
 
 /* How many records of a run may be delivered together; 0: not together with what was taken. */
-static int64_t deliverable(const struct taking *taking, const struct run *run)
+static int64_t deliverable(const struct taking *taking, const struct run *run,
+                           bool *out_is_throttled)
 {
     int64_t count = run->last_offset - run->first_offset + 1;
     int32_t max = taking->config->delivery_count_max;
     int16_t limit = throttle_limit(taking->config);
     bool is_last_attempt = max > 2 && run->delivery_count >= max - 1;
-    if (!is_last_attempt && run->delivery_count < limit)
+    *out_is_throttled = is_last_attempt || run->delivery_count >= limit;
+    if (!*out_is_throttled)
         return count;
     if (taking->taken > 0)
         return 0;
     if (is_last_attempt)
         return 1;
     int shift = run->delivery_count - limit + 1;
-    int64_t fewer = shift > 30 ? 0 : count >> shift;
+    int64_t fewer = shift > 30 ? 0 : run->batch_size >> shift;
+    if (fewer > count)
+        return count;
     return fewer > 1 ? fewer : 1;
 }
 
@@ -71,8 +75,8 @@ static void take_run(struct taking *taking, size_t at)
     struct weir_share_partition *partition = taking->partition;
     struct run *run = &partition->runs[at];
     int64_t all = run->last_offset - run->first_offset + 1;
-    int64_t count = deliverable(taking, run);
-    bool is_throttled = count < all;
+    bool is_throttled;
+    int64_t count = deliverable(taking, run, &is_throttled);
     int64_t left = taking->records_max - taking->taken;
     if (taking->acquire->is_record_limited && count > left)
         count = left;

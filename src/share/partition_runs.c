@@ -71,6 +71,8 @@ void runs_append(struct weir_share_partition *partition, int64_t first_offset, i
     partition->runs[partition->run_count++] = (struct run){.first_offset = first_offset,
                                                            .last_offset = last_offset,
                                                            .lock_deadline_ms = INT64_MAX,
+                                                           .batch_size =
+                                                               last_offset - first_offset + 1,
                                                            .delivery_count = delivery_count,
                                                            .state = (int8_t)state};
     partition->end_offset = last_offset + 1;

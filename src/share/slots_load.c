@@ -59,10 +59,8 @@ static enum weir_status offset_by_time(struct weir_share_slot *slot, struct weir
     int64_t from_ms = weir_env_wall_ms(slot->owner->options.env) - duration_ms(duration);
     enum weir_status status =
         weir_partition_log_offset_for_timestamp(log, from_ms < 0 ? 0 : from_ms, &found, &detail);
-    if (status == WEIR_NOT_FOUND) {
-        *out = weir_partition_log_high_watermark(log);
-        return WEIR_OK;
-    }
+    if (status == WEIR_NOT_FOUND)
+        return WEIR_OFFSET_NOT_AVAILABLE; /* nothing is so young: who asks again may find something */
     if (status == WEIR_OK)
         *out = found.offset;
     return status;
@@ -107,11 +105,14 @@ static void run_finish(struct weir_task *task)
         status = weir_share_partition_new(read->state_epoch, start_offset, read->batches,
                                           read->batch_count, &machine);
     if (status != WEIR_OK) {
-        WEIR_LOG_WARN(slot->owner->options.log, "share_partition_not_loaded",
-                      WEIR_BYTES("group", slot->key.group_id),
-                      WEIR_I64("partition", slot->key.partition),
-                      WEIR_STR("status", weir_status_name(status)));
-        end_load(slot, status == WEIR_NOT_LEADER_OR_FOLLOWER ? status : WEIR_UNKNOWN_SERVER_ERROR);
+        bool is_expected =
+            status == WEIR_NOT_LEADER_OR_FOLLOWER || status == WEIR_OFFSET_NOT_AVAILABLE;
+        if (!is_expected)
+            WEIR_LOG_WARN(slot->owner->options.log, "share_partition_not_loaded",
+                          WEIR_BYTES("group", slot->key.group_id),
+                          WEIR_I64("partition", slot->key.partition),
+                          WEIR_STR("status", weir_status_name(status)));
+        end_load(slot, is_expected ? status : WEIR_UNKNOWN_SERVER_ERROR);
         return;
     }
     weir_lock_take(&slot->lock);

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asks the share coordinator, request by request."""
+import base64
 import struct
 
 import harness
 from harness import wait_until
 from txn_client import FlexReader, compact, compact_array
 
-FIND_COORDINATOR, METADATA = 10, 3
+FIND_COORDINATOR, METADATA, INCREMENTAL_ALTER_CONFIGS = 10, 3, 44
 SHARE_FETCH, SHARE_ACKNOWLEDGE = 78, 79
 INITIALIZE, READ, WRITE, DELETE, SUMMARY = 83, 84, 85, 86, 87
 GAP, ACCEPT, RELEASE, REJECT, RENEW = 0, 1, 2, 3, 4
 NONE, UNKNOWN_TOPIC_OR_PARTITION, INVALID_REQUEST, FENCED_LEADER_EPOCH, FENCED_STATE_EPOCH = 0, 3, 42, 74, 124
 COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR = 14, 15, 16
+NOT_LEADER_OR_FOLLOWER, OFFSET_NOT_AVAILABLE, INVALID_RECORD_STATE, UNKNOWN_TOPIC_ID = 6, 78, 121, 100
+SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED = 122, 123, 133
 ACKNOWLEDGED = 2
+BATCHES, RECORD_LIMIT = 0, 1     # how a fetch may acquire
 TAGS = b'\0'
 
 
@@ -220,13 +224,80 @@ class ShareClient(harness.Client):
         reader.array(topic)
         return error, lock_ms, found
 
-    def begin(self, group, topic_id, state_epoch=0, start=0):
+    def begin(self, group, topic_id, state_epoch=0, start=0, partition=0):
         """Initializes, once the coordinator is there and has loaded."""
+        key = '%s:%s:%d' % (group, base64.urlsafe_b64encode(topic_id).decode().rstrip('='), partition)
+        wait_until(lambda: self.find(key) == NONE, what='a share coordinator')
         busy = (COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR)
         last = []
 
         def is_done():
-            last[:] = self.initialize(group, topic_id, state_epoch, start)
+            last[:] = self.initialize(group, topic_id, state_epoch, start, partition)
             return last[0] not in busy
         wait_until(is_done, what='the share coordinator')
         assert last[0] == NONE, last
+
+    def set_group_config(self, group, name, value):
+        """-> error"""
+        entry = harness.string(name) + b'\0' + harness.string(value)
+        reader = self.call(INCREMENTAL_ALTER_CONFIGS, 0,
+                           harness.array([b'\x20' + harness.string(group) + harness.array([entry])]) + b'\0')
+        reader.take('i')
+        ((error, _),) = reader.array(lambda: (reader.take('h'), (reader.string(), reader.take('b'), reader.string())))
+        return error
+
+
+class Member:
+    """A member of a share group on a connection of its own: its requests have the epochs they should have.  It reads one
+    topic; partitions are numbers."""
+
+    def __init__(self, client, group, topic_id, name, partitions=(0,)):
+        self.client, self.group, self.topic_id, self.name, self.partitions = client, group, topic_id, name, partitions
+        self.epoch = 0
+        self.lock_ms = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.socket.close()
+
+    def _keyed(self, acks):
+        return {(self.topic_id, partition): batches for partition, batches in acks.items()}
+
+    def send(self, acks=None, **kwargs):
+        partitions = [(self.topic_id, partition) for partition in self.partitions] if self.epoch == 0 else ()
+        self.client.send_share_fetch(self.group, self.name, self.epoch, partitions, self._keyed(acks or {}), **kwargs)
+
+    def receive(self):
+        """-> {partition: (error, acknowledge error, values, acquired)}"""
+        error, self.lock_ms, found = self.client.receive_share_fetch()
+        assert error == NONE, error
+        self.epoch += 1
+        return {partition: (code, ack_code, harness.batch_values(records or b''), acquired)
+                for (topic_id, partition), (code, ack_code, records, acquired) in found.items() if topic_id == self.topic_id}
+
+    def fetch(self, acks=None, **kwargs):
+        self.send(acks, **kwargs)
+        return self.receive()
+
+    def take(self, acks=None, partition=0, wait_ms=harness.WAIT_SECONDS * 500, **kwargs):
+        """What it acquired of one partition, [(first, last, delivery count)], waiting for it."""
+        code, ack_code, self.values, acquired = self.fetch(acks, wait_ms=wait_ms, **kwargs).get(partition, (0, 0, [], []))
+        assert (code, ack_code) == (NONE, NONE), (code, ack_code)
+        return acquired
+
+    def acknowledge(self, *batches, partition=0, **kwargs):
+        """batches: (first, last, type, ...). -> the partition's error"""
+        error, self.lock_ms, found = self.client.share_acknowledge(self.group, self.name, self.epoch,
+                                                                   self._keyed({partition: batches}), **kwargs)
+        assert error == NONE, error
+        self.epoch += 1
+        return found[self.topic_id, partition]
+
+    def leave(self, acks=None):
+        """Ends the session. -> {partition: error}"""
+        error, _, found = self.client.share_acknowledge(self.group, self.name, -1, self._keyed(acks or {}))
+        assert error == NONE, error
+        self.epoch = 0
+        return {partition: code for (_, partition), code in found.items()}

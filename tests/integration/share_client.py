@@ -12,7 +12,7 @@ SHARE_FETCH, SHARE_ACKNOWLEDGE = 78, 79
 INITIALIZE, READ, WRITE, DELETE, SUMMARY = 83, 84, 85, 86, 87
 GAP, ACCEPT, RELEASE, REJECT, RENEW = 0, 1, 2, 3, 4
 NONE, UNKNOWN_TOPIC_OR_PARTITION, INVALID_REQUEST, FENCED_LEADER_EPOCH, FENCED_STATE_EPOCH = 0, 3, 42, 74, 124
-COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR = 14, 15, 16
+COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR = BUSY = 14, 15, 16
 NOT_LEADER_OR_FOLLOWER, OFFSET_NOT_AVAILABLE, INVALID_RECORD_STATE, UNKNOWN_TOPIC_ID = 6, 78, 121, 100
 SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED = 122, 123, 133
 ACKNOWLEDGED = 2
@@ -62,8 +62,17 @@ class ShareClient(harness.Client):
             return error
         return reader.array(coordinator)[0]
 
-    def state(self, api, version, group, topic_id, partition, fields, read=lambda reader: ()):
-        """One partition's result: (error, message, what read makes of the rest)."""
+    def state(self, *request, **more):
+        """One partition's result, once its coordinator has loaded: (error, message, what read makes of the rest)."""
+        last = []
+
+        def is_done():
+            last[:] = self._state(*request, **more)
+            return last[0] not in BUSY
+        wait_until(is_done, what='the share coordinator')
+        return tuple(last)
+
+    def _state(self, api, version, group, topic_id, partition, fields, read=lambda reader: ()):
         one = struct.pack('>i', partition) + fields + TAGS
         reader = self.flex(api, version, compact(group) + compact_array([topic_id + compact_array([one]) + TAGS]))
         reader.tags()
@@ -228,14 +237,8 @@ class ShareClient(harness.Client):
         """Initializes, once the coordinator is there and has loaded."""
         key = '%s:%s:%d' % (group, base64.urlsafe_b64encode(topic_id).decode().rstrip('='), partition)
         wait_until(lambda: self.find(key) == NONE, what='a share coordinator')
-        busy = (COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR)
-        last = []
-
-        def is_done():
-            last[:] = self.initialize(group, topic_id, state_epoch, start, partition)
-            return last[0] not in busy
-        wait_until(is_done, what='the share coordinator')
-        assert last[0] == NONE, last
+        found = self.initialize(group, topic_id, state_epoch, start, partition)
+        assert found[0] == NONE, found
 
     def set_group_config(self, group, name, value):
         """-> error"""

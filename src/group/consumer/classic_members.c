@@ -304,7 +304,8 @@ static enum weir_status check_sync(const struct consumer_group *group,
         (!weir_slice_is_null(request->protocol_name) &&
          !weir_slice_equal(request->protocol_name, member->protocols[0].name)))
         return WEIR_INCONSISTENT_GROUP_PROTOCOL;
-    if (group->epoch > member->epoch && member->state != MEMBER_UNREVOKED) {
+    /* The assignment of the next epoch may be still to come: until then nobody is to rejoin. */
+    if (group->assignment_epoch > member->epoch && member->state != MEMBER_UNREVOKED) {
         expect_join(*out, step);
         return WEIR_REBALANCE_IN_PROGRESS;
     }
@@ -370,22 +371,26 @@ enum weir_status consumer_classic_heartbeat(struct group *base,
     if (request->generation != member->data.epoch)
         return WEIR_ILLEGAL_GENERATION;
     consumer_restart_session(member);
-    if (member->data.epoch >= group->epoch && member->data.state != MEMBER_UNREVOKED &&
+    if (member->data.epoch >= group->assignment_epoch && member->data.state != MEMBER_UNREVOKED &&
         (member->data.state != MEMBER_UNRELEASED || waits_for_others(member)))
         return WEIR_OK;
     expect_join(member, step);
     return WEIR_REBALANCE_IN_PROGRESS;
 }
 
+/* Of either protocol: this is how administrators remove members, too. */
 static enum weir_status find_leaver(const struct consumer_group *group,
                                     const struct weir_group_leaver *leaver,
                                     struct consumer_member **out)
 {
-    if (weir_slice_is_null(leaver->instance_id) || leaver->member_id.size > 0)
-        return find_classic(group, leaver->member_id, leaver->instance_id, out);
-    struct consumer_member *member = consumer_find_static(group, leaver->instance_id);
-    if (member == NULL || !member->data.is_classic)
+    const bool is_static = !weir_slice_is_null(leaver->instance_id);
+    struct consumer_member *member = is_static ? consumer_find_static(group, leaver->instance_id)
+                                               : consumer_find(group, leaver->member_id);
+    if (member == NULL)
         return WEIR_UNKNOWN_MEMBER_ID;
+    if (is_static && leaver->member_id.size > 0 &&
+        !weir_slice_equal(leaver->member_id, member->data.id))
+        return WEIR_FENCED_INSTANCE_ID;
     *out = member;
     return WEIR_OK;
 }
@@ -406,11 +411,10 @@ void consumer_classic_leave(struct group *base, struct weir_group_leave *leave,
         struct weir_group_leaver *leaver = &leave->leavers[i];
         struct consumer_member *member = NULL;
         leaver->status = find_leaver(group, leaver, &member);
-        for (size_t j = 0; leaver->status == WEIR_OK && j < count; j++) {
-            if (leaving[j] == member)
-                leaver->status = WEIR_UNKNOWN_MEMBER_ID; /* named twice: it is gone by now */
-        }
-        if (leaver->status != WEIR_OK)
+        bool is_leaving = false; /* named twice it leaves once, and both are told so */
+        for (size_t j = 0; j < count; j++)
+            is_leaving |= leaving[j] == member;
+        if (leaver->status != WEIR_OK || is_leaving)
             continue;
         WEIR_STEP_INFO(step, "group_member_left", WEIR_BYTES("group", base->id),
                        WEIR_BYTES("member", member->data.id),

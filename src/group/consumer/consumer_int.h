@@ -239,6 +239,13 @@ bool consumer_is_subscribed(const struct consumer_group *group, struct weir_slic
 WEIR_MUST_CHECK enum weir_status draft_assign(const struct group_draft *draft, int32_t epoch,
                                               struct partition_set *out_target);
 
+/* The assignor with the most votes, by which members ask for one.  Among equals uniform, whatever
+ * the order of the configuration, as in Apache Kafka; without any vote the first that is
+ * configured. */
+void consumer_count_votes(const struct consumer_group *group, size_t votes[WEIR_ASSIGNOR_COUNT]);
+enum weir_assignor consumer_elect_assignor(const struct group_machine *machine,
+                                           const size_t votes[WEIR_ASSIGNOR_COUNT]);
+
 /* ---- Reconciliation (reconcile.c) ---- */
 
 struct reconciliation {

@@ -19,12 +19,28 @@ static enum weir_status describe_names(const struct member_data *member, struct 
     return WEIR_OK;
 }
 
+/* All that the member holds: also what it has still to give up. */
+static enum weir_status held_by(const struct member_data *member, struct weir_arena *arena,
+                                struct partition_set *out)
+{
+    const struct partition_set *sets[] = {&member->assigned, &member->revoking};
+    if (partition_set_room(arena, member->assigned.count + member->revoking.count, out) != WEIR_OK)
+        return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(sets); i++) {
+        for (size_t j = 0; j < sets[i]->count; j++)
+            out->items[out->count++] = sets[i]->items[j];
+    }
+    partition_set_normalise(out);
+    return WEIR_OK;
+}
+
 static enum weir_status describe_member(const struct consumer_group *group,
                                         const struct member_data *member, struct weir_arena *arena,
                                         struct weir_group_consumer_member *out)
 {
     const struct weir_image *image = group->base.machine->image;
     struct partition_set target = consumer_target_of(group, member->id);
+    struct partition_set held;
     *out = (struct weir_group_consumer_member){
         .member_epoch = member->epoch,
         .type = member->is_classic ? WEIR_GROUP_MEMBER_CLASSIC : WEIR_GROUP_MEMBER_CONSUMER};
@@ -43,7 +59,9 @@ static enum weir_status describe_member(const struct consumer_group *group,
     if (status == WEIR_OK)
         status = describe_names(member, arena, out);
     if (status == WEIR_OK)
-        status = partition_set_to_answer(&member->assigned, image, arena, &out->assignment,
+        status = held_by(member, arena, &held);
+    if (status == WEIR_OK)
+        status = partition_set_to_answer(&held, image, arena, &out->assignment,
                                          &out->assignment_count);
     if (status == WEIR_OK)
         status = partition_set_to_answer(&target, image, arena, &out->target, &out->target_count);
@@ -52,26 +70,9 @@ static enum weir_status describe_member(const struct consumer_group *group,
 
 static struct weir_slice preferred_assignor(const struct consumer_group *group)
 {
-    struct weir_slice configured =
-        machine_broker_config(group->base.machine, "group.consumer.assignors");
-    struct weir_slice best = WEIR_SLICE("uniform");
-    (void)weir_config_list_next(&configured, &best); /* an empty list leaves the default */
     size_t votes[WEIR_ASSIGNOR_COUNT] = {0};
-    size_t most = 0;
-    size_t cursor = 0;
-    const struct weir_map_entry *entry;
-    while ((entry = weir_map_next(&group->members, &cursor)) != NULL) {
-        const struct consumer_member *member = entry->value;
-        enum weir_assignor assignor;
-        if (weir_slice_is_null(member->data.assignor) ||
-            !weir_assignor_find(member->data.assignor, &assignor))
-            continue;
-        if (++votes[assignor] > most) {
-            most = votes[assignor];
-            best = weir_slice_str(weir_assignor_name(assignor));
-        }
-    }
-    return best;
+    consumer_count_votes(group, votes);
+    return weir_slice_str(weir_assignor_name(consumer_elect_assignor(group->base.machine, votes)));
 }
 
 void consumer_describe(struct group_machine *machine, struct weir_slice group_id,

@@ -31,9 +31,14 @@ static enum weir_status refuse(struct beating *beating, enum weir_status status,
 
 /* ---- The request by itself ---- */
 
-static bool is_empty_text(struct weir_slice text)
+/* Null is no blank. */
+static bool is_blank(struct weir_slice text)
 {
-    return !weir_slice_is_null(text) && text.size == 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] > ' ')
+            return false;
+    }
+    return !weir_slice_is_null(text);
 }
 
 static enum weir_status check_assignor(struct beating *beating)
@@ -77,14 +82,14 @@ static const char *wrong_with_join(const struct weir_group_consumer_heartbeat_re
 static const char *wrong_with(const struct weir_group_consumer_heartbeat_request *request)
 {
     int32_t epoch = request->member_epoch;
-    if (request->member_id.size == 0 &&
+    if (is_blank(request->member_id) &&
         (request->requires_member_id || epoch > 0 || epoch == WEIR_GROUP_LEAVE_EPOCH))
         return "MemberId can't be empty.";
-    if (request->group_id.size == 0)
+    if (is_blank(request->group_id))
         return "GroupId can't be empty.";
-    if (is_empty_text(request->instance_id))
+    if (is_blank(request->instance_id))
         return "InstanceId can't be empty.";
-    if (is_empty_text(request->rack_id))
+    if (is_blank(request->rack_id))
         return "RackId can't be empty.";
     if (epoch == WEIR_GROUP_JOIN_EPOCH)
         return wrong_with_join(request);

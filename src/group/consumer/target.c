@@ -46,25 +46,51 @@ static bool next_configured(struct weir_slice *rest, enum weir_assignor *out)
     return false;
 }
 
-/* The one most members ask for, else the first that is configured. */
-static enum weir_assignor choose_assignor(const struct targeting *targeting)
+enum weir_assignor consumer_elect_assignor(const struct group_machine *machine,
+                                           const size_t votes[WEIR_ASSIGNOR_COUNT])
 {
-    size_t votes[WEIR_ASSIGNOR_COUNT] = {0};
-    for (size_t i = 0; i < targeting->member_count; i++) {
-        enum weir_assignor wanted;
-        if (!weir_slice_is_null(targeting->members[i]->assignor) &&
-            weir_assignor_find(targeting->members[i]->assignor, &wanted))
-            votes[wanted]++;
-    }
-    struct weir_slice configured =
-        machine_broker_config(targeting->draft->group->base.machine, "group.consumer.assignors");
+    struct weir_slice configured = machine_broker_config(machine, "group.consumer.assignors");
     enum weir_assignor best = WEIR_ASSIGNOR_UNIFORM;
-    (void)next_configured(&configured, &best); /* uniform when all of them are custom ones */
+    if (votes[WEIR_ASSIGNOR_UNIFORM] == 0 && votes[WEIR_ASSIGNOR_RANGE] == 0) {
+        (void)next_configured(&configured, &best); /* uniform when all of them are custom ones */
+        return best;
+    }
     for (size_t i = 0; i < WEIR_ASSIGNOR_COUNT; i++) {
         if (votes[i] > votes[best])
             best = (enum weir_assignor)i;
     }
     return best;
+}
+
+static void count_vote(const struct member_data *member, size_t votes[WEIR_ASSIGNOR_COUNT])
+{
+    enum weir_assignor wanted;
+    if (!weir_slice_is_null(member->assignor) && weir_assignor_find(member->assignor, &wanted))
+        votes[wanted]++;
+}
+
+void consumer_count_votes(const struct consumer_group *group, size_t votes[WEIR_ASSIGNOR_COUNT])
+{
+    size_t cursor = 0;
+    const struct weir_map_entry *entry;
+    while ((entry = weir_map_next(&group->members, &cursor)) != NULL)
+        count_vote(&((const struct consumer_member *)entry->value)->data, votes);
+}
+
+/* Among equals range wins when nobody but the member that changed asks for it: as in Apache Kafka,
+ * where that comes out of a hash table. */
+static enum weir_assignor choose_assignor(const struct targeting *targeting)
+{
+    const struct consumer_group *group = targeting->draft->group;
+    size_t before[WEIR_ASSIGNOR_COUNT] = {0};
+    size_t votes[WEIR_ASSIGNOR_COUNT] = {0};
+    consumer_count_votes(group, before);
+    for (size_t i = 0; i < targeting->member_count; i++)
+        count_vote(targeting->members[i], votes);
+    if (votes[WEIR_ASSIGNOR_RANGE] > 0 && before[WEIR_ASSIGNOR_RANGE] == 0 &&
+        votes[WEIR_ASSIGNOR_RANGE] == votes[WEIR_ASSIGNOR_UNIFORM])
+        return WEIR_ASSIGNOR_RANGE;
+    return consumer_elect_assignor(group->base.machine, votes);
 }
 
 /* ---- The spec ---- */

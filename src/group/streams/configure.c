@@ -15,6 +15,7 @@
  * A topic that exists has the count it has, whatever was decided.
  */
 
+#include "sticky.h"
 #include "streams_int.h"
 
 #include "weir/base/memory.h"
@@ -419,6 +420,28 @@ static enum weir_status check_internal(struct work *work, const topic_value *top
                                              WEIR_SLICE_ARGS(topic->name), wanted, found));
 }
 
+/* Names them in the order of Apache Kafka, which keeps them in a hash table. */
+static enum weir_status say_missing(struct streams_configured *out)
+{
+    const size_t count = out->missing_count;
+    struct weir_slice *names = weir_arena_calloc(&out->arena, 2 * count, sizeof(*names));
+    uint32_t *order;
+    if (names == NULL)
+        return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        names[i] = out->missing[i].name;
+    if (java_map_order(names, count, 0, &out->arena, &order) != WEIR_OK)
+        return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        names[count + i] = names[order[i]];
+    struct weir_slice text = summary(&out->arena, names + count, count);
+    out->status = (struct weir_streams_status){
+        .code = WEIR_STREAMS_MISSING_INTERNAL_TOPICS,
+        .detail = weir_arena_printf(&out->arena, "Internal topics are missing: %.*s",
+                                    WEIR_SLICE_ARGS(text))};
+    return weir_slice_is_null(out->status.detail) ? WEIR_NO_MEMORY : WEIR_OK;
+}
+
 static enum weir_status find_missing(struct work *work)
 {
     struct streams_configured *out = work->out;
@@ -427,8 +450,7 @@ static enum weir_status find_missing(struct work *work)
         count += (size_t)out->subtopologies[i].value->repartition_source_topics.count +
                  (size_t)out->subtopologies[i].value->state_changelog_topics.count;
     out->missing = weir_arena_calloc(&out->arena, count, sizeof(*out->missing));
-    struct weir_slice *names = weir_arena_calloc(&out->arena, count, sizeof(*names));
-    if (out->missing == NULL || names == NULL)
+    if (out->missing == NULL)
         return WEIR_NO_MEMORY;
     enum weir_status status = WEIR_OK;
     for (size_t i = 0; i < out->subtopology_count; i++) {
@@ -448,14 +470,7 @@ static enum weir_status find_missing(struct work *work)
         if (!weir_slice_equal(out->missing[i].name, out->missing[kept - 1].name))
             out->missing[kept++] = out->missing[i];
     out->missing_count = kept;
-    for (size_t i = 0; i < kept; i++)
-        names[i] = out->missing[i].name;
-    struct weir_slice text = summary(&out->arena, names, kept);
-    out->status = (struct weir_streams_status){
-        .code = WEIR_STREAMS_MISSING_INTERNAL_TOPICS,
-        .detail = weir_arena_printf(&out->arena, "Internal topics are missing: %.*s",
-                                    WEIR_SLICE_ARGS(text))};
-    return weir_slice_is_null(out->status.detail) ? WEIR_NO_MEMORY : WEIR_OK;
+    return say_missing(out);
 }
 
 /* ---- All of it ---- */

@@ -157,7 +157,7 @@ Test(streams_topology, a_repartition_topic_has_the_most_partitions_of_what_flows
     cr_assert_eq(missing_count("log"), 5);
     cr_assert_eq(configured->subtopology_count, 3);
     cr_assert_eq(configured->subtopologies[2].task_count, 5);
-    check_status(WEIR_STREAMS_MISSING_INTERNAL_TOPICS, "Internal topics are missing: log, r1, r2");
+    check_status(WEIR_STREAMS_MISSING_INTERNAL_TOPICS, "Internal topics are missing: r2, log, r1");
 }
 
 Test(streams_topology, a_count_that_was_given_holds)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stored answers of Apache Kafka 4.3.0 to the differential tester, beside ours to the same requests.
+"""The stored answers of Apache Kafka 4.3.0, beside ours to the same requests: scenarios of our own (groups.py), and those
+of the differential tester.
 
-Compared are the APIs the broker advertises.  allowed.json lists each difference that is meant, with its reason;
+Of the latter those are compared whose APIs the broker advertises.  allowed.json lists each difference that is meant, with its reason;
 docs/differences.md is the same list for people (difftest/differences.py writes it)."""
 import collections
 import fnmatch
@@ -183,12 +184,25 @@ def corpus(ctx, directory, walk, allowed, advertised, names):
         report_case(ctx, 'corpus_' + api, len(rows), bad)
 
 
+def own_scenarios(ctx, allowed):
+    groups = load_module(ctx.path('difftest'), 'groups')
+    settings = dict(groups.SETTINGS, **(groups.SETTINGS_OF_APACHE if ctx.settings.is_apache else {}))
+    answers = groups.ask_all(ctx.new_broker('groups', settings).start().address)
+    for name, rows in groups.read().items():
+        bad = list(groups.differences(allowed, name, rows, answers.get(name, [])))
+        report_case(ctx, name, len(rows), bad)
+    with ctx.case('each_scenario_has_stored_answers'):
+        check(set(answers) == set(groups.read()), 'compat-tests/difftest/record.py was not run')
+
+
 def run(ctx):
+    allowed = Allowed(ctx.path('difftest', 'allowed.json'))
+    if not ctx.settings.address:
+        own_scenarios(ctx, allowed)
     directory = os.path.join(ctx.settings.shared, 'difftest')
     if not os.path.isdir(directory):
         raise Skip('the differential tester is not beside this checkout (../shared/difftest)')
     walk = load_module(directory, 'diff').walk
-    allowed = Allowed(ctx.path('difftest', 'allowed.json'))
     advertised = wire.api_versions(ctx.address)
     names = api_keys(os.path.join(ctx.settings.shared, 'reference', 'protocol.tsv'))
     warm_up(ctx)

@@ -253,6 +253,15 @@ void slot_drop(struct weir_share_slot *slot, enum weir_status status)
     remove_from_table(slot);
 }
 
+void slot_retire(struct weir_share_slot *slot)
+{
+    weir_lock_take(&slot->lock);
+    bool is_idle = slot->change_count == 0 && !slot->is_writing;
+    weir_lock_release(&slot->lock);
+    if (is_idle)
+        slot_drop(slot, WEIR_NOT_LEADER_OR_FOLLOWER);
+}
+
 void weir_share_slot_wait(struct weir_share_slot *slot, struct weir_share_waiter *waiter)
 {
     weir_lock_take(&slot->lock);
@@ -307,7 +316,8 @@ static bool is_of_partition(const struct weir_share_slot *slot, const struct wei
 
 static bool is_of_group(const struct weir_share_slot *slot, const struct weir_share_key *key)
 {
-    return weir_slice_equal(slot->key.group_id, key->group_id);
+    return weir_slice_equal(slot->key.group_id, key->group_id) &&
+           !atomic_load_explicit(&slot->is_retiring, memory_order_relaxed);
 }
 
 static bool is_any(const struct weir_share_slot *slot, const struct weir_share_key *key)
@@ -325,11 +335,16 @@ void weir_share_partitions_lost(struct weir_share_partitions *partitions, struct
                  WEIR_NOT_LEADER_OR_FOLLOWER);
 }
 
-void weir_share_partitions_group_empty(struct weir_share_partitions *partitions,
-                                       struct weir_slice group_id)
+static void group_emptied(struct weir_share_partitions *partitions, struct weir_slice group_id)
 {
-    drop_matches(partitions, is_of_group, &(struct weir_share_key){.group_id = group_id},
-                 WEIR_NOT_LEADER_OR_FOLLOWER);
+    struct weir_share_slot *slot;
+    while ((slot = find_match(partitions, is_of_group,
+                              &(struct weir_share_key){.group_id = group_id})) != NULL) {
+        /* Whoever stores its last change reads this after the lock that the other took. */
+        atomic_store_explicit(&slot->is_retiring, true, memory_order_relaxed);
+        slot_retire(slot);
+        weir_share_slot_unref(slot);
+    }
 }
 
 bool weir_share_partitions_end_session(struct weir_share_partitions *partitions,
@@ -352,6 +367,8 @@ bool weir_share_partitions_end_session(struct weir_share_partitions *partitions,
         weir_share_slot_unref(slot);
     }
     weir_arena_done(&arena);
+    if (is_closed && !weir_share_sessions_has_group(partitions->sessions, group_id))
+        group_emptied(partitions, group_id);
     return is_closed;
 }
 

@@ -316,6 +316,18 @@ bool weir_share_sessions_of_connection(struct weir_share_sessions *sessions, uin
     return is_found;
 }
 
+bool weir_share_sessions_has_group(struct weir_share_sessions *sessions, struct weir_slice group_id)
+{
+    bool is_found = false;
+    size_t cursor = 0;
+    const struct weir_map_entry *entry;
+    weir_lock_take(&sessions->lock);
+    while (!is_found && (entry = weir_map_next(&sessions->sessions, &cursor)) != NULL)
+        is_found = weir_slice_equal(((const struct session *)entry->value)->group_id, group_id);
+    weir_lock_release(&sessions->lock);
+    return is_found;
+}
+
 size_t weir_share_sessions_count(struct weir_share_sessions *sessions)
 {
     weir_lock_take(&sessions->lock);

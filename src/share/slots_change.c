@@ -65,6 +65,8 @@ static void on_stored(struct weir_share_state_op *op)
         waiting->done(waiting);
     }
     slot_pump(slot);
+    if (atomic_load_explicit(&slot->is_retiring, memory_order_relaxed))
+        slot_retire(slot);
     weir_share_slot_unref(slot);
 }
 

@@ -51,6 +51,7 @@ struct weir_share_slot {
     size_t change_count;
     bool is_writing; /* one is with the coordinator */
     bool is_pumping; /* a thread gives changes to the coordinator */
+    atomic_bool is_retiring; /* it goes when nothing is left to be stored */
     bool is_timer_set;
     struct weir_task timer; /* for locks that run out */
 
@@ -73,6 +74,8 @@ void slot_config(struct weir_share_partitions *partitions, struct weir_slice gro
                  struct slot_config *out);
 /* Takes it out of the table, if it is still in there, and refuses from now on. */
 void slot_drop(struct weir_share_slot *slot, enum weir_status status);
+/* Drops it if nothing is left to be stored. */
+void slot_retire(struct weir_share_slot *slot);
 void slot_wake(struct weir_share_slot *slot); /* with the lock */
 /* A coordinator's refusal as members hear of it. */
 enum weir_status slot_status_of_state(enum weir_status status);

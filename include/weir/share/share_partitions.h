@@ -62,10 +62,9 @@ weir_share_partitions_sessions(struct weir_share_partitions *partitions);
 /* This broker no longer leads the partition, or its topic is gone (partition -1: all of them). */
 void weir_share_partitions_lost(struct weir_share_partitions *partitions, struct weir_uuid topic_id,
                                 int32_t partition);
-/* The group has no members any more: its state may be altered by others, so it is forgotten. */
-void weir_share_partitions_group_empty(struct weir_share_partitions *partitions,
-                                       struct weir_slice group_id);
-/* Ends the member's session and releases what it holds; false when there was none. */
+/* Ends the member's session and releases what it holds; false when there was none.  With its last
+ * session a group's share partitions go, once what they changed is stored: administrators may alter
+ * the state of a group without members, and the next member has to find it altered. */
 bool weir_share_partitions_end_session(struct weir_share_partitions *partitions,
                                        struct weir_slice group_id, struct weir_slice member_id);
 /* The connection ended, and with it the sessions that were last used on it. */

@@ -77,4 +77,6 @@ bool weir_share_sessions_of_connection(struct weir_share_sessions *sessions, uin
                                        struct weir_arena *arena, struct weir_slice *out_group_id,
                                        struct weir_slice *out_member_id);
 
+bool weir_share_sessions_has_group(struct weir_share_sessions *sessions,
+                                   struct weir_slice group_id);
 size_t weir_share_sessions_count(struct weir_share_sessions *sessions);

@@ -4,6 +4,7 @@
 
 #include "api_int.h"
 #include "call_state.h"
+#include "repeats.h"
 #include "share_calls.h"
 #include "share_group_calls.h"
 
@@ -24,28 +25,69 @@ struct altering {
     struct weir_share_alter_item items[];
 };
 
-/* The items are in the request's order; false when memory is out. */
+/* Where each of the request's topics is answered: a known topic once, an unknown one each time. */
+struct placing {
+    const struct weir_image_topic **known;
+    size_t *first;
+    size_t *rooms; /* partitions to be answered there */
+    topic_t **out;
+};
+
+static bool placing_make(struct weir_call *call, struct placing *placing)
+{
+    const request_t *request = call->body;
+    const size_t count = (size_t)request->topics.count;
+    struct weir_slice *names = WEIR_CALL_ALLOC(call, struct weir_slice, count);
+    placing->known = WEIR_CALL_ALLOC(call, const struct weir_image_topic *, count);
+    placing->rooms = WEIR_CALL_ALLOC(call, size_t, count);
+    placing->out = WEIR_CALL_ALLOC(call, topic_t *, count);
+    if (names == NULL || placing->known == NULL || placing->rooms == NULL || placing->out == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        names[i] = request->topics.items[i].topic_name;
+    if (weir_find_firsts(call->arena, names, count, &placing->first) != WEIR_OK)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        placing->known[i] = weir_image_topic(call->image, names[i]);
+        if (placing->known[i] == NULL)
+            placing->first[i] = i;
+        placing->rooms[i] = 0;
+        placing->rooms[placing->first[i]] += (size_t)request->topics.items[i].partitions.count;
+    }
+    return true;
+}
+
+static bool place_topic(struct weir_call *call, const struct placing *placing, size_t index,
+                        topic_t *topic)
+{
+    const request_t *request = call->body;
+    weir_alter_share_group_offsets_response_alter_share_group_offsets_response_topic_init(topic);
+    topic->topic_name = request->topics.items[index].topic_name;
+    if (placing->known[index] != NULL)
+        topic->topic_id = placing->known[index]->id;
+    topic->partitions.items = WEIR_CALL_ALLOC(call, partition_t, placing->rooms[index]);
+    placing->out[index] = topic;
+    return topic->partitions.items != NULL;
+}
+
+/* Topics that do not exist first, as Apache Kafka answers them.  False when memory is out. */
 static bool fill_topics(struct weir_call *call, const struct altering *altering,
                         response_t *response)
 {
     const request_t *request = call->body;
-    const struct weir_share_alter_item *item = altering->items;
-    response->responses.items = WEIR_CALL_ALLOC(call, topic_t, request->topics.count);
-    if (response->responses.items == NULL)
-        return false;
-    for (int32_t i = 0; i < request->topics.count; i++) {
-        topic_t *topic = &response->responses.items[response->responses.count++];
-        const int32_t count = request->topics.items[i].partitions.count;
-        weir_alter_share_group_offsets_response_alter_share_group_offsets_response_topic_init(
-            topic);
-        topic->topic_name = request->topics.items[i].topic_name;
-        const struct weir_image_topic *known = weir_image_topic(call->image, topic->topic_name);
-        if (known != NULL)
-            topic->topic_id = known->id;
-        topic->partitions.items = WEIR_CALL_ALLOC(call, partition_t, count);
-        if (topic->partitions.items == NULL)
-            return false;
-        for (int32_t j = 0; j < count; j++, item++) {
+    const struct weir_share_alter_item *item = altering->items; /* in the request's order */
+    const size_t count = (size_t)request->topics.count;
+    struct placing placing;
+    response->responses.items = WEIR_CALL_ALLOC(call, topic_t, count);
+    bool has_memory = response->responses.items != NULL && placing_make(call, &placing);
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < count && has_memory; i++)
+            if (placing.first[i] == i && (placing.known[i] != NULL) == (pass == 1))
+                has_memory = place_topic(call, &placing, i,
+                                         &response->responses.items[response->responses.count++]);
+    for (size_t i = 0; i < count && has_memory; i++) {
+        topic_t *topic = placing.out[placing.first[i]];
+        for (int32_t j = 0; j < request->topics.items[i].partitions.count; j++, item++) {
             partition_t *partition = &topic->partitions.items[topic->partitions.count++];
             weir_alter_share_group_offsets_response_alter_share_group_offsets_response_partition_init(
                 partition);
@@ -54,7 +96,7 @@ static bool fill_topics(struct weir_call *call, const struct altering *altering,
             partition->error_message = weir_share_error_text(item->status, WEIR_NULL_SLICE);
         }
     }
-    return true;
+    return has_memory;
 }
 
 static void respond(struct weir_call *call, void *argument)

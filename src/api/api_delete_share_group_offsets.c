@@ -4,6 +4,7 @@
 
 #include "api_int.h"
 #include "call_state.h"
+#include "repeats.h"
 #include "share_calls.h"
 #include "share_group_calls.h"
 
@@ -32,25 +33,40 @@ static void add_topic(const struct weir_share_delete_item *item, response_t *res
     topic->error_message = weir_share_error_text(item->status, item->message);
 }
 
-/* What is unknown comes first, as in Apache Kafka. */
+/* What was refused comes last, as in Apache Kafka; a topic that was deleted is answered once. */
+static bool fill_topics(struct weir_call *call, const struct deleting *deleting,
+                        response_t *response)
+{
+    const size_t count = deleting->remove.item_count;
+    struct weir_slice *names = WEIR_CALL_ALLOC(call, struct weir_slice, count);
+    size_t *first;
+    response->responses.items = WEIR_CALL_ALLOC(call, topic_t, count);
+    if (names == NULL || response->responses.items == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        names[i] = deleting->items[i].topic;
+    if (weir_find_firsts(call->arena, names, count, &first) != WEIR_OK)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!weir_uuid_is_zero(deleting->items[i].topic_id) && first[i] == i)
+            add_topic(&deleting->items[i], response);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (weir_uuid_is_zero(deleting->items[i].topic_id))
+            add_topic(&deleting->items[i], response);
+    }
+    return true;
+}
+
 static void respond(struct weir_call *call, void *argument)
 {
     struct deleting *deleting = argument;
     const enum weir_status status = deleting->remove.op.status;
-    const size_t count = status == WEIR_OK ? deleting->remove.item_count : 0;
     response_t response;
     weir_delete_share_group_offsets_response_init(&response);
     response.error_code = weir_code(status);
     response.error_message = weir_share_error_text(status, deleting->remove.message);
-    response.responses.items = WEIR_CALL_ALLOC(call, topic_t, count);
-    const bool has_memory = response.responses.items != NULL;
-    for (size_t i = 0; i < count && has_memory; i++)
-        if (deleting->items[i].status != WEIR_OK)
-            add_topic(&deleting->items[i], &response);
-    for (size_t i = 0; i < count && has_memory; i++)
-        if (deleting->items[i].status == WEIR_OK)
-            add_topic(&deleting->items[i], &response);
-    if (has_memory)
+    if (status != WEIR_OK || fill_topics(call, deleting, &response))
         weir_call_respond(call, &response);
     else
         weir_call_close(call);

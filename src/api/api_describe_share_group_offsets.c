@@ -4,9 +4,11 @@
 
 #include "api_int.h"
 #include "call_state.h"
+#include "repeats.h"
 #include "share_calls.h"
 #include "share_group_calls.h"
 
+#include "weir/base/map.h"
 #include "weir/group/share_groups.h"
 #include "weir/protocol/messages/describe_share_group_offsets_request.h"
 #include "weir/protocol/messages/describe_share_group_offsets_response.h"
@@ -174,22 +176,96 @@ static bool add_topic(struct describing *all, group_t *group, struct weir_slice 
     return has_memory;
 }
 
-/* Topics the request names; those that do not exist first, as Apache Kafka answers them. */
+/* Apache Kafka fails at a group as a whole when one of these comes to its share coordinator. */
+static bool is_answerable(const struct weir_call *call, const wanted_t *wanted)
+{
+    for (int32_t i = 0; i < wanted->topics.count; i++) {
+        const struct weir_i32_array *partitions = &wanted->topics.items[i].partitions;
+        if (weir_image_topic(call->image, wanted->topics.items[i].topic_name) == NULL)
+            continue;
+        if (wanted->group_id.size == 0 || partitions->count == 0)
+            return false;
+        for (int32_t j = 0; j < partitions->count; j++) {
+            if (partitions->items[j] < 0)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* The request's topics by name: entries of the same name are a chain. */
+struct chains {
+    size_t *first; /* of the chain that the entry is in */
+    size_t *next;  /* the count of all: it is the last */
+};
+
+static bool chains_make(struct weir_call *call, const wanted_t *wanted, struct chains *out)
+{
+    const size_t count = (size_t)wanted->topics.count;
+    struct weir_slice *names = WEIR_CALL_ALLOC(call, struct weir_slice, count);
+    size_t *last = WEIR_CALL_ALLOC(call, size_t, count);
+    out->next = WEIR_CALL_ALLOC(call, size_t, count);
+    if (names == NULL || last == NULL || out->next == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        names[i] = wanted->topics.items[i].topic_name;
+    if (weir_find_firsts(call->arena, names, count, &out->first) != WEIR_OK)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const size_t first = out->first[i];
+        out->next[i] = count;
+        if (first != i)
+            out->next[last[first]] = i;
+        last[first] = i;
+    }
+    return true;
+}
+
+/* The partitions of a chain, each once. */
+static bool add_chain(struct describing *all, const wanted_t *wanted, const struct chains *chains,
+                      size_t first, struct weir_uuid id, group_t *group)
+{
+    const size_t end = (size_t)wanted->topics.count;
+    struct weir_map seen = {0};
+    size_t count = 0;
+    for (size_t entry = first; entry < end; entry = chains->next[entry])
+        count += (size_t)wanted->topics.items[entry].partitions.count;
+    int32_t *partitions = WEIR_CALL_ALLOC(all->call, int32_t, count);
+    bool has_memory = partitions != NULL;
+    count = 0;
+    for (size_t entry = first; entry < end; entry = chains->next[entry]) {
+        const struct weir_i32_array *from = &wanted->topics.items[entry].partitions;
+        for (int32_t i = 0; i < from->count && has_memory; i++) {
+            if (weir_map_get(&seen, WEIR_KEY(from->items[i])) != NULL)
+                continue;
+            has_memory =
+                weir_map_put(&seen, WEIR_KEY(from->items[i]), &from->items[i], NULL) == WEIR_OK;
+            partitions[count++] = from->items[i];
+        }
+    }
+    weir_map_done(&seen);
+    return has_memory &&
+           add_topic(all, group, wanted->topics.items[first].topic_name, id, partitions, count);
+}
+
+/* Topics that do not exist first, as they are; then each of the others once. */
 static bool add_wanted(struct describing *all, const wanted_t *wanted, group_t *group)
 {
-    const int32_t count = wanted->topics.count;
-    group->topics.items = WEIR_CALL_ALLOC(all->call, topic_t, count);
-    bool has_memory = group->topics.items != NULL;
+    const size_t count = (size_t)wanted->topics.count;
     static const struct weir_uuid none;
+    struct chains chains;
+    group->topics.items = WEIR_CALL_ALLOC(all->call, topic_t, count);
+    bool has_memory = group->topics.items != NULL && chains_make(all->call, wanted, &chains);
     for (int pass = 0; pass < 2; pass++) {
-        for (int32_t i = 0; i < count && has_memory; i++) {
+        for (size_t i = 0; i < count && has_memory; i++) {
             const struct weir_slice name = wanted->topics.items[i].topic_name;
             const struct weir_image_topic *known = weir_image_topic(all->call->image, name);
-            if ((known != NULL) != (pass == 1))
-                continue;
-            has_memory = add_topic(all, group, name, known == NULL ? none : known->id,
-                                   wanted->topics.items[i].partitions.items,
-                                   (size_t)wanted->topics.items[i].partitions.count);
+            if (pass == 0 && known == NULL)
+                has_memory =
+                    add_topic(all, group, name, none, wanted->topics.items[i].partitions.items,
+                              (size_t)wanted->topics.items[i].partitions.count);
+            else if (pass == 1 && known != NULL && chains.first[i] == i)
+                has_memory = add_chain(all, wanted, &chains, i, known->id, group);
         }
     }
     return has_memory;
@@ -237,8 +313,15 @@ static bool start(struct describing *all)
             group->error_code = weir_code(WEIR_UNSUPPORTED_VERSION);
             continue;
         }
-        has_memory =
-            wanted->topics.count < 0 ? add_all(all, group) : add_wanted(all, wanted, group);
+        if (wanted->topics.count < 0) {
+            has_memory = group->group_id.size == 0 || add_all(all, group);
+        } else if (is_answerable(all->call, wanted)) {
+            has_memory = add_wanted(all, wanted, group);
+        } else {
+            group->error_code = weir_code(WEIR_UNKNOWN_SERVER_ERROR);
+            group->error_message =
+                weir_share_error_text(WEIR_UNKNOWN_SERVER_ERROR, WEIR_NULL_SLICE);
+        }
     }
     return has_memory;
 }

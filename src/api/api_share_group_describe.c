@@ -57,8 +57,6 @@ static bool fill_group(struct weir_call *call, const struct weir_share_describe 
     group->error_code = weir_code(describe->op.status);
     if (describe->op.status != WEIR_OK) {
         group->error_message = describe->message;
-        if (describe->state.size > 0)
-            group->group_state = describe->state;
         return true;
     }
     group->group_state = describe->state;

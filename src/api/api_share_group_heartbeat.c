@@ -100,14 +100,21 @@ static void beat(struct weir_call *call)
     weir_group_share_heartbeat(call->api->options.groups, &heartbeat, &beating->heartbeat);
 }
 
+static void refuse(struct weir_call *call, int16_t error_code)
+{
+    response_t response;
+    weir_share_group_heartbeat_response_init(&response);
+    response.error_code = error_code;
+    weir_call_respond(call, &response);
+}
+
 void weir_api_share_group_heartbeat(struct weir_call *call)
 {
-    if (!share_groups_are_enabled(call)) {
-        response_t response;
-        weir_share_group_heartbeat_response_init(&response);
-        response.error_code = WEIR_ERROR_UNSUPPORTED_VERSION;
-        weir_call_respond(call, &response);
-        return;
-    }
-    weir_call_with_share_topic(call, beat);
+    const request_t *request = call->body;
+    if (!share_groups_are_enabled(call))
+        refuse(call, WEIR_ERROR_UNSUPPORTED_VERSION);
+    else if (!share_names_are_valid(request->group_id, request->member_id))
+        refuse(call, WEIR_ERROR_INVALID_REQUEST);
+    else
+        weir_call_with_share_topic(call, beat);
 }

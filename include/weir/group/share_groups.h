@@ -42,7 +42,7 @@ struct weir_group_share_port {
 /* What a member does not send has not changed since its last heartbeat. */
 struct weir_share_heartbeat_request {
     struct weir_slice group_id;
-    struct weir_slice member_id;
+    struct weir_slice member_id; /* not empty: the caller's check */
     int32_t member_epoch;          /* WEIR_GROUP_JOIN_EPOCH, WEIR_GROUP_LEAVE_EPOCH or its own */
     struct weir_slice rack_id;     /* null: not sent */
     struct weir_slice client_id;   /* null is taken as empty */
@@ -89,13 +89,12 @@ struct weir_share_member_description {
     size_t assignment_count;
 };
 
-/* Never waits: done is called before it returns.  GROUP_ID_NOT_FOUND comes with a message and the
- * state "Dead". */
+/* Never waits: done is called before it returns.  GROUP_ID_NOT_FOUND comes with a message. */
 struct weir_share_describe {
     struct weir_group_op op;
     /* out */
     struct weir_slice message; /* null: none */
-    struct weir_slice state;   /* "Empty", "Stable", "Dead" */
+    struct weir_slice state;   /* "Empty", "Stable" */
     int32_t group_epoch;
     int32_t assignment_epoch;
     struct weir_slice assignor;

@@ -48,7 +48,6 @@ void share_describe(struct group_machine *machine, struct weir_slice group_id,
     describe->op.status = WEIR_OK;
     if (found == NULL || !group_is(found, GROUP_SHARE)) {
         describe->op.status = WEIR_GROUP_ID_NOT_FOUND;
-        describe->state = WEIR_SLICE("Dead");
         describe->message = weir_arena_printf(
             arena, found == NULL ? "Group %.*s not found." : "Group %.*s is not a share group.",
             WEIR_SLICE_ARGS(group_id));

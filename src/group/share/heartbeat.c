@@ -62,9 +62,7 @@ enum weir_status share_check_request(const struct weir_share_heartbeat_request *
                                      struct weir_slice *out_message)
 {
     const char *message = NULL;
-    if (request->member_id.size == 0)
-        message = "MemberId can't be empty.";
-    else if (request->group_id.size == 0)
+    if (request->group_id.size == 0)
         message = "GroupId can't be empty.";
     else if (is_empty_text(request->rack_id))
         message = "RackId can't be empty.";

@@ -34,6 +34,26 @@ static void fail(struct weir_group_op *op, struct share_job *job, enum weir_stat
 
 /* ---- AlterShareGroupOffsets ---- */
 
+/* Of a topic that exists: fails the whole. */
+static enum weir_status check_partitions(const struct group_machine *machine,
+                                         struct weir_slice group_id, struct weir_share_alter *alter)
+{
+    for (size_t i = 0; i < alter->item_count; i++) {
+        const struct weir_share_alter_item *item = &alter->items[i];
+        const struct weir_image_topic *topic = weir_image_topic(machine->image, item->topic);
+        if (topic == NULL || item->partition >= 0)
+            continue;
+        char id[WEIR_UUID_TEXT_BYTES];
+        weir_uuid_format(topic->id, id);
+        alter->message = weir_arena_printf(
+            &alter->op.arena,
+            "Initialize share group parameters has invalid partitionId - %.*s %s %d",
+            WEIR_SLICE_ARGS(group_id), id, item->partition);
+        return WEIR_UNKNOWN_SERVER_ERROR;
+    }
+    return WEIR_OK;
+}
+
 static enum weir_status alter_item(const struct group_machine *machine,
                                    struct weir_share_alter_item *item, struct share_job *job,
                                    struct share_state *state, struct weir_step *step)
@@ -71,6 +91,8 @@ void share_alter(struct group_machine *machine, struct weir_slice group_id,
     machine->now_ms = step->now_ms;
     enum weir_status status =
         find_empty(machine, group_id, &group, &alter->op.arena, &alter->message);
+    if (status == WEIR_OK)
+        status = check_partitions(machine, group_id, alter);
     if (status == WEIR_OK)
         status = share_job_new(machine, group_id, SHARE_JOB_ALTER, &alter->op, &job);
     if (status == WEIR_OK)

@@ -27,6 +27,7 @@ struct group_world {
     struct weir_image_publisher *images;
     struct weir_static_configs statics;
     int32_t epoch;
+    const struct weir_group_share_port *share_port; /* set it before the start; NULL: none */
 };
 
 static struct group_world world;
@@ -63,7 +64,8 @@ static inline void world_start_with(struct weir_group_config config)
                                                  .port_context = &world.base,
                                                  .config = config,
                                                  .images = world.images,
-                                                 .statics = &world.statics};
+                                                 .statics = &world.statics,
+                                                 .share_port = world.share_port};
     cr_assert_eq(weir_group_service_new(&options, &world.service), WEIR_OK);
     weir_coordinator_set_partition_count(weir_group_service_coordinator(world.service),
                                          FAKE_PARTITIONS);

@@ -15,16 +15,10 @@ from harness.cases import Failure, Skip, check, check_equal, short, wait_until
 
 SPDX = '# SPDX-License-Identifier: Apache-2.0'
 HERE = os.path.dirname(os.path.abspath(__file__))
-NEEDED = {'transactions': 26, 'consumer': 68, 'share': 76, 'streams': 88}
 MASKED = {'ProducerId', 'CurrentTransactionStartTimeMs', 'TransactionDurationMs', 'LastTimestamp', 'CONSUMER-ID', 'MEMBER',
           'MEMBER-ID', 'PROCESS', 'Duration(min)', 'Duration(s)', 'Duration', 'LastUpdated', 'FinalizedEpoch'}
 # Log lines, stack traces, and what a tool says when its exit is caught (kafka-tools/ToolServer.java).
 NOISE = re.compile(r'\[?\S+\]? .*\b(WARN|ERROR|INFO)\b|\tat |\d+ \[|null$|ToolServer\$ToolExit$')
-
-
-def needs(ctx, what):
-    if NEEDED[what] not in wire.api_versions(ctx.address):
-        raise Skip('no %s here' % what)
 
 
 def load_programs():
@@ -91,6 +85,7 @@ def normal(ctx, text):
     text = re.sub(r'(?<![\w.-])[\w-]{22}(?![\w-])', as_id, text)
     text = re.sub(r'\b1[6-9]\d{11}\b', 'TIME', text)
     text = re.sub(r'\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)?', 'TIME', text)
+    text = re.sub(r'(?m)\bparcels:\d *$', 'parcels:*', text)  # whose it is depends on hashes of random ids
     text = re.sub(r'Epoch: \d+', 'Epoch: *', text)
     text = re.sub(r'Valid states are: .*', 'Valid states are: *', text)
     return masked([line for line in text.splitlines() if line.strip() and not NOISE.match(line)])
@@ -135,7 +130,6 @@ class Script:
 def transactions(ctx, actors):
     script = Script(ctx, 'transactions')
     tool = 'kafka-transactions'
-    needs(ctx, 'transactions')
     wire.create_topic(ctx.address, 'ledger', 3)
     actors.ask('begin open tx-open ledger 0 3')
     actors.ask('begin committed tx-committed ledger 0 2')
@@ -166,7 +160,6 @@ def hanging(ctx, actors):
     """A transaction that its coordinator does not know: found, and ended by its place in the log."""
     script = Script(ctx, 'hanging')
     tool = 'kafka-transactions'
-    needs(ctx, 'transactions')
     wire.create_topic(ctx.address, 'hung', 2)
     actors.ask('produce hung 1 5')
     offset = actors.ask('orphan hung 1 1700000000000')
@@ -187,8 +180,6 @@ def hanging(ctx, actors):
 def consumer_groups(ctx, actors, protocol):
     script = Script(ctx, 'consumer-groups-' + protocol)
     tool = 'kafka-consumer-groups'
-    if protocol == 'consumer':
-        needs(ctx, 'consumer')
     topic, group = 'orders-' + protocol, 'group-' + protocol
     wire.create_topic(ctx.address, topic, 4)
     for partition in range(4):
@@ -235,7 +226,6 @@ def consumer_groups(ctx, actors, protocol):
 def share_groups(ctx, actors):
     script = Script(ctx, 'share-groups')
     tool = 'kafka-share-groups'
-    needs(ctx, 'share')
     wire.create_topic(ctx.address, 'parcels', 2)
     script.run('kafka-configs', '--alter', '--entity-type', 'groups', '--entity-name', 'couriers', '--add-config', 'share.auto.offset.reset=earliest')
     script.run('kafka-configs', '--describe', '--entity-type', 'groups', '--entity-name', 'couriers')
@@ -244,7 +234,8 @@ def share_groups(ctx, actors):
     actors.ask('share first couriers parcels client.id=alpha')
     actors.wait('read first', 20)
     actors.ask('share second couriers parcels client.id=beta')
-    wait_until(lambda: script.raw(tool, '--describe', '--group', 'couriers', '--members').out.count('parcels:') == 2, 30, 'both members have partitions')
+    wait_until(lambda: len(re.findall(r'(?m)parcels:\d *$', script.raw(tool, '--describe', '--group', 'couriers', '--members').out)) == 2, 30,
+               'each member has a partition')
     wait_until(lambda: len(re.findall(r'(?m)^couriers +parcels +\d +\d+ +0 *$', script.raw(tool, '--describe', '--group', 'couriers').out)) == 2, 30,
                'no lag is left', pause=0.3)
     script.run(tool, '--list')
@@ -275,8 +266,6 @@ def kinds(ctx, actors):
     """kafka-groups lists all kinds of groups with one of each there."""
     script = Script(ctx, 'kinds')
     tool = 'kafka-groups'
-    needs(ctx, 'consumer')
-    needs(ctx, 'share')
     wire.create_topic(ctx.address, 'kinds', 1)
     actors.ask('consumer first kinds-classic kinds group.protocol=classic')
     actors.ask('consumer second kinds-consumer kinds group.protocol=consumer')
@@ -297,7 +286,6 @@ def kinds(ctx, actors):
 def streams_groups(ctx, actors):
     script = Script(ctx, 'streams-groups')
     tool = 'kafka-streams-groups'
-    needs(ctx, 'streams')
     wire.create_topics(ctx.address, {'plant-lines': (2, {}), 'plant-counts-out': (2, {})})
     for partition in (0, 1):
         actors.ask('produce plant-lines %d 10' % partition)
@@ -335,7 +323,6 @@ def streams_groups(ctx, actors):
 def group_configs(ctx, actors):
     script = Script(ctx, 'group-configs')
     tool = 'kafka-configs'
-    needs(ctx, 'consumer')
     where = ['--entity-type', 'groups', '--entity-name', 'configured']
     script.run(tool, '--describe', *where)
     script.run(tool, '--alter', *where, '--add-config', 'consumer.session.timeout.ms=50000,consumer.heartbeat.interval.ms=6000')
@@ -354,9 +341,6 @@ def group_configs(ctx, actors):
 def features(ctx, actors):
     script = Script(ctx, 'features')
     tool = 'kafka-features'
-    needs(ctx, 'consumer')
-    needs(ctx, 'share')
-    needs(ctx, 'streams')
     script.run(tool, 'describe')
     script.run(tool, 'upgrade', '--feature', 'transaction.version=2', '--dry-run')
     script.run(tool, 'downgrade', '--feature', 'transaction.version=1', '--dry-run')

@@ -64,6 +64,10 @@ static const struct handler_row handlers[] = {
     {WEIR_API_LIST_TRANSACTIONS, weir_api_list_transactions},
     {WEIR_API_LIST_CONFIG_RESOURCES, weir_api_list_config_resources},
     {WEIR_API_DESCRIBE_TOPIC_PARTITIONS, weir_api_describe_topic_partitions},
+    {WEIR_API_SHARE_GROUP_HEARTBEAT, weir_api_share_group_heartbeat},
+    {WEIR_API_SHARE_GROUP_DESCRIBE, weir_api_share_group_describe},
+    {WEIR_API_SHARE_FETCH, weir_api_share_fetch},
+    {WEIR_API_SHARE_ACKNOWLEDGE, weir_api_share_acknowledge},
     {WEIR_API_INITIALIZE_SHARE_GROUP_STATE, weir_api_initialize_share_group_state},
     {WEIR_API_READ_SHARE_GROUP_STATE, weir_api_read_share_group_state},
     {WEIR_API_WRITE_SHARE_GROUP_STATE, weir_api_write_share_group_state},
@@ -71,6 +75,9 @@ static const struct handler_row handlers[] = {
     {WEIR_API_READ_SHARE_GROUP_STATE_SUMMARY, weir_api_read_share_group_state_summary},
     {WEIR_API_STREAMS_GROUP_HEARTBEAT, weir_api_streams_group_heartbeat},
     {WEIR_API_STREAMS_GROUP_DESCRIBE, weir_api_streams_group_describe},
+    {WEIR_API_DESCRIBE_SHARE_GROUP_OFFSETS, weir_api_describe_share_group_offsets},
+    {WEIR_API_ALTER_SHARE_GROUP_OFFSETS, weir_api_alter_share_group_offsets},
+    {WEIR_API_DELETE_SHARE_GROUP_OFFSETS, weir_api_delete_share_group_offsets},
 };
 
 struct dispatch_table {

@@ -184,13 +184,22 @@ def corpus(ctx, directory, walk, allowed, advertised, names):
         report_case(ctx, 'corpus_' + api, len(rows), bad)
 
 
+def check_never_answered(ctx, address):
+    for what, deserved, got in load_module(ctx.path('difftest'), 'never_answered').outcomes(address):
+        with ctx.case('never_answered_by_apache_' + re.sub('[^a-z0-9]+', '_', what)):
+            wanted = None if ctx.settings.is_apache else deserved
+            check(got == wanted, lambda: 'error code %s, not %s' % (got, wanted))
+
+
 def own_scenarios(ctx, allowed):
     groups = load_module(ctx.path('difftest'), 'groups')
     settings = dict(groups.SETTINGS, **(groups.SETTINGS_OF_APACHE if ctx.settings.is_apache else {}))
-    answers = groups.ask_all(ctx.new_broker('groups', settings).start().address)
+    broker = ctx.new_broker('groups', settings).start()
+    answers = groups.ask_all(broker.address)
     for name, rows in groups.read().items():
         bad = list(groups.differences(allowed, name, rows, answers.get(name, [])))
         report_case(ctx, name, len(rows), bad)
+    check_never_answered(ctx, broker.address)
     with ctx.case('each_scenario_has_stored_answers'):
         check(set(answers) == set(groups.read()), 'compat-tests/difftest/record.py was not run')
 

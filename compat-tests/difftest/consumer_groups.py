@@ -237,6 +237,10 @@ def consumer_expressions(w):
     shown = described(w, group)
     w.note('names and expression', [{key: member[key] for key in ('MemberId', 'SubscribedTopicNames', 'SubscribedTopicRegex', 'Assignment', 'TargetAssignment')}
                                     for member in shown['Members']])
+    all_of_them = Consumer(w, 'c', w.group('h'), regex='__consumer_off.*|' + w.n('re-one'))
+    all_of_them.join(None)
+    all_of_them.wait_assigned(3)
+    w.note('internal topics, too', [(item['TopicName'], item['Partitions']) for item in described(w, w.n('h'))['Members'][0]['Assignment']['TopicPartitions']])
     for bad in ('[', '(', '*', 'a{2,1}', '\\', '(?<x', 'a**', '[[:nope:]]', '\\pX'):
         b.beat('expression %s' % bad, SubscribedTopicRegex=bad)
     b.beat('no expression any more', SubscribedTopicRegex='')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenarios of groups and transactions: what Apache Kafka 4.3.0 answered, stored in answers/, beside the broker under test.
+"""Scenarios of groups, transactions and their features: what Apache Kafka 4.3.0 answered, stored in answers/, beside the broker under test.
 
 record.py asks Apache Kafka again and writes answers/ anew; `compat-tests/run --apache --only difftest` checks that it still
 answers so."""
@@ -13,10 +13,11 @@ sys.path.insert(0, HERE)
 import world  # noqa: E402
 import classic_groups  # noqa: E402
 import consumer_groups  # noqa: E402
+import features  # noqa: E402
 import streams_groups  # noqa: E402
 import transactions  # noqa: E402
 
-FILES = (classic_groups, consumer_groups, streams_groups, transactions)
+FILES = (classic_groups, consumer_groups, features, streams_groups, transactions)
 PREFIX = 'run'
 # One partition of each internal topic, so that one load is waited for; times short enough to be waited for.
 SETTINGS = {

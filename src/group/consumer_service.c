@@ -32,8 +32,8 @@ static void apply_resolved(struct weir_shard_event *event, void *machine, struct
                               step);
 }
 
-/* Topics of the image are in the order of their names, and so is what matches.  Internal topics are
- * for nobody to subscribe to by accident. */
+/* Topics of the image are in the order of their names, and so is what matches.  Internal topics
+ * match like any others: Apache Kafka's coordinator hands them out, too. */
 static enum weir_status resolve(const struct weir_image *image, struct weir_slice text,
                                 int64_t wall_ms, struct weir_arena *arena,
                                 struct resolved_regex *out)

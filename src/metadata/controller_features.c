@@ -55,8 +55,7 @@ static struct weir_slice why_invalid(struct weir_decision *decision,
             arena, "Can't downgrade the version of this feature without setting the upgrade type "
                    "to either safe or unsafe downgrade.");
     if (update->level > now && update->upgrade_type != UPGRADE)
-        return weir_arena_printf(
-            arena, "Can't upgrade the version of this feature with a downgrade type.");
+        return weir_arena_printf(arena, "Can't downgrade to a newer version.");
     if (strcmp(supported->name, "kraft.version") == 0 && update->level != now)
         return weir_arena_printf(arena, "The voter set of this quorum cannot change its version.");
     return WEIR_NULL_SLICE;
@@ -75,9 +74,11 @@ static struct weir_slice why_not(struct weir_decision *decision,
     if (weir_slice_is(update->name, WEIR_METADATA_VERSION_FEATURE) && update->level < now)
         return weir_arena_printf(
             decision->arena,
-            "Unsupported metadata.version downgrade from %d to %d. Refusing to perform the "
-            "requested downgrade because it might delete metadata information.",
-            now, update->level);
+            "Unsupported metadata.version downgrade from %d to %d. %s", now, update->level,
+            update->upgrade_type == UNSAFE_DOWNGRADE
+                ? "Unsafe metadata downgrade is not supported in this version."
+                : "Refusing to perform the requested downgrade because it might delete metadata "
+                  "information.");
     return WEIR_NULL_SLICE;
 }
 

@@ -145,6 +145,10 @@ static enum weir_status append(struct weir_call *call, struct produce *produce,
                                        .needs_replicas = needs_replicas};
     } else if (status != WEIR_WOULD_BLOCK) {
         set_record_errors(call, &errors, out);
+        /* Apache Kafka finds this one before it asks the coordinator, and knows no log then. */
+        if (status == WEIR_INVALID_PRODUCER_EPOCH && guard != WEIR_GUARD_OFF &&
+            produce->verified != NULL && produce->verify.mode == WEIR_VERIFY_ADD)
+            out->log_start_offset = -1;
         /* KIP-951; older versions have no field for it. */
         if (status == WEIR_NOT_LEADER_OR_FOLLOWER &&
             weir_produce_response_has_node_endpoints(call->version))

@@ -42,6 +42,8 @@ struct share_fetch {
     const struct weir_share_session_partition *wanted;
     size_t count;
     struct item *items;
+    size_t looked_count; /* so many of them are enough, as the last look found */
+    bool has_new;        /* it is the first to ask for one of them */
     int64_t bytes_max;
     int64_t deadline_ms; /* the loop's clock */
     int64_t record_count;
@@ -250,10 +252,10 @@ static void run_acquire(struct weir_task *task)
 {
     struct share_fetch *fetch = WEIR_CONTAINER_OF(task, struct share_fetch, task);
     int64_t bytes_left = fetch->bytes_max;
-    for (size_t i = 0; i < fetch->count; i++) {
+    for (size_t i = 0; i < fetch->looked_count; i++) {
         struct item *item = &fetch->items[i];
         struct weir_share_read_terms terms =
-            terms_of(fetch, bytes_left / (int64_t)(fetch->count - i));
+            terms_of(fetch, bytes_left / (int64_t)(fetch->looked_count - i));
         if (item->slot == NULL || item->status != WEIR_OK || terms.records_max == 0 ||
             (bytes_left <= 0 && fetch->record_count > 0))
             continue;
@@ -273,7 +275,9 @@ static bool has_only_errors(const struct share_fetch *fetch)
     return true;
 }
 
-/* Whether it is worth acquiring: enough bytes, or nothing that could come. */
+/* Whether it is worth acquiring: enough bytes, or nothing that could come.  A fetch that waited is
+ * answered with what ended its wait, not with what other partitions have got meanwhile: programs
+ * rely on Apache Kafka doing so when it begins to read several at once. */
 static bool is_satisfied(struct weir_call *call, void *context)
 {
     const request_t *request = call->body;
@@ -287,9 +291,12 @@ static bool is_satisfied(struct weir_call *call, void *context)
             continue;
         item->status = weir_share_slot_look(item->slot, &terms, &more);
         bytes += more;
-        if (bytes > 0 && bytes >= request->min_bytes)
+        if (bytes > 0 && bytes >= request->min_bytes) {
+            fetch->looked_count = i + 1;
             return true;
+        }
     }
+    fetch->looked_count = fetch->count;
     return has_only_errors(fetch);
 }
 
@@ -355,14 +362,16 @@ static bool prepare_items(struct weir_call *call, struct share_fetch *fetch)
         return false;
     for (size_t i = 0; i < fetch->count; i++) {
         struct item *item = &fetch->items[i];
+        bool is_new = false;
         item->id = fetch->wanted[i];
         item->status = share_check_partition(call, item->id.topic_id, item->id.partition);
         struct weir_share_key key = {.group_id = request->group_id,
                                      .topic_id = item->id.topic_id,
                                      .partition = item->id.partition};
         if (item->status == WEIR_OK)
-            item->status =
-                weir_share_slot_get(call->api->options.share_partitions, &key, &item->slot);
+            item->status = weir_share_slot_get(call->api->options.share_partitions, &key,
+                                               &item->slot, &is_new);
+        fetch->has_new = fetch->has_new || is_new;
     }
     return true;
 }
@@ -377,12 +386,15 @@ static void begin_fetch(struct weir_call *call, void *context)
     fetch->deadline_ms = weir_loop_now_ms(weir_call_loop(call)) + request->max_wait_ms;
     if (request->is_renew_ack)
         fetch->count = 0; /* renews only */
+    fetch->looked_count = fetch->count;
     if (!prepare_items(call, fetch)) {
         fetch->count = 0;
         weir_call_close(call);
     } else if (fetch->count == 0 || has_only_errors(fetch) || request->max_records <= 0) {
         answer(fetch);
     } else if (request->max_wait_ms <= 0 || is_satisfied(call, fetch)) {
+        if (!fetch->has_new)
+            fetch->looked_count = fetch->count; /* whatever is there already */
         start_acquire(call, fetch);
     } else {
         wait_for_records(call, fetch, request->max_wait_ms);

@@ -184,8 +184,10 @@ static enum weir_status add(struct weir_share_partitions *partitions, struct wei
 }
 
 enum weir_status weir_share_slot_get(struct weir_share_partitions *partitions,
-                                     const struct weir_share_key *key, struct weir_share_slot **out)
+                                     const struct weir_share_key *key, struct weir_share_slot **out,
+                                     bool *out_is_new)
 {
+    *out_is_new = false;
     *out = find(partitions, key);
     if (*out != NULL)
         return WEIR_OK;
@@ -202,9 +204,8 @@ enum weir_status weir_share_slot_get(struct weir_share_partitions *partitions,
     struct weir_share_slot *slot = new_slot(partitions, key, partition, role.leader_epoch);
     if (slot == NULL)
         return WEIR_NO_MEMORY;
-    bool is_added;
-    enum weir_status status = add(partitions, slot, out, &is_added);
-    if (is_added)
+    enum weir_status status = add(partitions, slot, out, out_is_new);
+    if (*out_is_new)
         slot_load(slot); /* the table has the first reference */
     else
         weir_share_slot_unref(slot);

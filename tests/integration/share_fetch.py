@@ -130,6 +130,18 @@ def partitions_are_read_in_turn(directory):
         assert got == [0, 1], (first, second)
 
 
+def a_fetch_that_waited_is_answered_with_what_ended_its_wait(directory):
+    with _Broker(directory) as broker, _Story(broker, 'one-by-one', 2) as story, story.member(partitions=(0, 1)) as one:
+        story.produce(5, partition=0)
+        story.produce(5, partition=1)
+        first = one.fetch(wait_ms=15000)    # it waits until a share partition is loaded
+        second = one.fetch(wait_ms=15000)
+        assert len(first) == len(second) == 1 and set(first) | set(second) == {0, 1}, (first, second)
+        assert one.acknowledge((0, 4, RELEASE), partition=0) == one.acknowledge((0, 4, RELEASE), partition=1) == NONE
+        third = one.fetch(wait_ms=15000)
+        assert set(third) == {0, 1} and all(_joined(answer[3]) == [(0, 4, 2)] for answer in third.values()), third
+
+
 def no_more_are_in_flight_than_may_be(directory):
     configs = (('share.partition.max.record.locks', '100'),)
     with _Broker(directory, 'group.share.min.partition.max.record.locks=100') as broker, \

@@ -73,11 +73,12 @@ void weir_share_partitions_connection_ended(struct weir_share_partitions *partit
 
 /* ---- One share partition ---- */
 
-/* A new reference; begins to load it if nobody asked for it before. NOT_LEADER_OR_FOLLOWER,
- * COORDINATOR_NOT_AVAILABLE (too many), NO_MEMORY. */
+/* A new reference; begins to load it if nobody asked for it before, and says so.
+ * NOT_LEADER_OR_FOLLOWER, COORDINATOR_NOT_AVAILABLE (too many), NO_MEMORY. */
 WEIR_MUST_CHECK enum weir_status weir_share_slot_get(struct weir_share_partitions *partitions,
                                                      const struct weir_share_key *key,
-                                                     struct weir_share_slot **out);
+                                                     struct weir_share_slot **out,
+                                                     bool *out_is_new);
 struct weir_share_slot *weir_share_slot_ref(struct weir_share_slot *slot);
 /* NULL is allowed. */
 void weir_share_slot_unref(struct weir_share_slot *slot);

@@ -24,7 +24,7 @@ def sibling(name):
     return module
 
 
-node, files, compare, dump = sibling('node'), sibling('files'), sibling('compare'), sibling('dump')
+node, files, compare, dump, shares = sibling('node'), sibling('files'), sibling('compare'), sibling('dump'), sibling('shares')
 
 
 class Clients:
@@ -243,6 +243,12 @@ def swapped(ctx, clients):
     other.end()
 
 
+def share_groups(ctx, clients):
+    place = node.Node(os.path.join(ctx.dir, 'shares'), shares.SETTINGS, ctx.settings.kafka_libs(), ctx.settings.binary)
+    ctx.brokers.append(place)
+    shares.change_hands(ctx, clients, place, 6 if ctx.settings.is_full else 3)
+
+
 def run(ctx):
     if ctx.settings.binary is None:
         raise Skip('the swap needs weir and Apache Kafka, one after the other')
@@ -256,6 +262,7 @@ def run(ctx):
     clients = Clients(ctx)
     try:
         stored_fixture(ctx, clients)
+        share_groups(ctx, clients)
         swapped(ctx, clients)
     finally:
         clients.tools.stop()

@@ -105,6 +105,15 @@ def what_is_wrong_with_a_heartbeat_is_said(directory):
         broker.stop()
 
 
+def a_classic_group_that_may_not_become_a_consumer_group_says_why(directory):
+    with _Broker(directory, 'group.consumer.migration.policy=disabled') as broker, broker.connect() as client:
+        client.coordinate('old')
+        assert client.join_group('old')[0] == NONE
+        assert client.heartbeat('old', 'a', 0, topics=['t'])[0] == GROUP_ID_NOT_FOUND
+        assert client.message == 'Cannot upgrade classic group old to consumer group because online upgrade is disabled.', client.message
+        broker.stop()
+
+
 def without_the_feature_the_protocol_is_not_served(directory):
     with _Broker(directory) as broker, broker.connect() as client:
         client.coordinate('g')

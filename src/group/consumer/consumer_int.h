@@ -336,9 +336,9 @@ WEIR_MUST_CHECK enum weir_status consumer_downgrade(struct consumer_group *group
                                                     struct consumer_member *const *leaving,
                                                     size_t count, const struct member_data *joined,
                                                     bool rebalance, struct weir_step *step);
-/* A classic group that is asked for as a consumer group: GROUP_ID_NOT_FOUND with a message when it
- * may not become one.  On success the group in the machine is a consumer group, and the records
- * that make it one are in the step. */
+/* A classic group that is asked for as a consumer group: GROUP_ID_NOT_FOUND with a message, in
+ * the step's memory, when it may not become one.  On success the group in the machine is a consumer
+ * group, and the records that make it one are in the step. */
 WEIR_MUST_CHECK enum weir_status
 consumer_upgrade(struct group_machine *machine, struct group *classic, struct consumer_group **out,
                  struct weir_slice *out_message, struct weir_step *step);

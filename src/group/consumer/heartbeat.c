@@ -133,8 +133,13 @@ static enum weir_status find_group(struct beating *beating)
         record_group_tombstone(beating->step, id);
         return consumer_group_new(machine, id, &beating->group);
     }
-    return consumer_upgrade(machine, group, &beating->group, &beating->heartbeat->message,
-                            beating->step);
+    struct weir_slice why = WEIR_NULL_SLICE; /* the step's, which ends before the answer leaves */
+    enum weir_status status =
+        consumer_upgrade(machine, group, &beating->group, &why, beating->step);
+    if (status != WEIR_OK &&
+        weir_arena_copy(arena, why, &beating->heartbeat->message) != WEIR_OK)
+        beating->heartbeat->message = WEIR_NULL_SLICE;
+    return status;
 }
 
 /* ---- The member ---- */

@@ -500,8 +500,10 @@ static enum weir_status copy_topology(struct work *work, const topology_value *f
     struct weir_reader reader;
     weir_reader_init(&reader, kept, arena);
     weir_streams_group_topology_value_read(&reader, 0, work->topology);
-    qsort(work->topology->subtopologies.items, (size_t)work->topology->subtopologies.count,
-          sizeof(subtopology_value), compare_subtopologies);
+    const size_t count = (size_t)work->topology->subtopologies.count;
+    if (count > 1)
+        qsort(work->topology->subtopologies.items, count, sizeof(subtopology_value),
+              compare_subtopologies);
     return weir_reader_status(&reader);
 }
 

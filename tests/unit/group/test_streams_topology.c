@@ -160,6 +160,14 @@ Test(streams_topology, a_repartition_topic_has_the_most_partitions_of_what_flows
     check_status(WEIR_STREAMS_MISSING_INTERNAL_TOPICS, "Internal topics are missing: r2, log, r1");
 }
 
+Test(streams_topology, one_without_subtopologies_is_ready)
+{
+    cr_assert_eq(configure(), WEIR_OK);
+    cr_assert_eq(configured->subtopology_count, 0);
+    cr_assert_eq(configured->missing_count, 0);
+    cr_assert(configured->is_ready);
+}
+
 Test(streams_topology, a_count_that_was_given_holds)
 {
     exists("a", 3);

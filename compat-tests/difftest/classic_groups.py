@@ -5,7 +5,7 @@ import struct
 from world import scenario, wait_until
 
 ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS, MEMBER_ID_REQUIRED = 22, 27, 79
-SLOW_MS, QUICK_MS = 30000, 700
+SLOW_MS, QUICK_MS = 30000, 1000
 
 
 def subscription(*topics):

@@ -239,7 +239,7 @@ def txn_fencing_version_2(w):
 
 def timeouts(w, is_new):
     topic, group, x = w.topic('t'), w.group('g'), transaction(w, 'x')
-    p = Producer(w, 'p', x, is_new, timeout_ms=600)
+    p = Producer(w, 'p', x, is_new, timeout_ms=1500)
     p.init('first')
     if not is_new:
         p.add('open', (topic, [0]))

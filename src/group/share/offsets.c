@@ -301,9 +301,13 @@ void share_delete_group_ended(struct group_machine *machine, const struct share_
                               struct weir_step *step)
 {
     struct share_group *group = share_group_of(machine, job->group_id);
-    enum weir_status status = group == NULL              ? WEIR_GROUP_ID_NOT_FOUND
-                              : group->members.count > 0 ? WEIR_NON_EMPTY_GROUP
-                                                         : WEIR_OK;
+    enum weir_status status = WEIR_OK;
+    if (group == NULL)
+        status = WEIR_GROUP_ID_NOT_FOUND;
+    else if (group->members.count + group->state.initializing.count +
+                 group->state.initialized.count >
+             0)
+        status = WEIR_NON_EMPTY_GROUP; /* it came to life meanwhile, and has state again */
     for (size_t i = 0; i < job->call.item_count && status == WEIR_OK; i++)
         status = job->call.items[i].status;
     if (status != WEIR_OK) {

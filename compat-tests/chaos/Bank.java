@@ -310,12 +310,16 @@ public final class Bank {
         }
         if (records.isEmpty())
             return false;
-        Map<TopicIdPartition, Optional<KafkaException>> answers = consumer.commitSync(Duration.ofSeconds(20));
-        for (ConsumerRecord<String, String> record : records) {
-            boolean isAccepted = answers.entrySet().stream().anyMatch(answer -> answer.getKey().topic().equals(record.topic())
-                && answer.getKey().partition() == record.partition() && answer.getValue().isEmpty());
-            if (isAccepted)
-                note("[\"accepted\", \"" + record.topic() + "\", " + record.partition() + ", " + record.offset() + "]");
+        Map<TopicIdPartition, Optional<KafkaException>> answers = Map.of();
+        try {
+            answers = consumer.commitSync(Duration.ofSeconds(20));
+        } finally {
+            for (ConsumerRecord<String, String> record : records) {
+                boolean isAccepted = answers.entrySet().stream().anyMatch(answer -> answer.getKey().topic().equals(record.topic())
+                    && answer.getKey().partition() == record.partition() && answer.getValue().isEmpty());
+                note("[\"" + (isAccepted ? "accepted" : "doubted") + "\", \"" + record.topic() + "\", " + record.partition() + ", "
+                    + record.offset() + "]");
+            }
         }
         return true;
     }

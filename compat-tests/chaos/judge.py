@@ -14,6 +14,7 @@ transaction; transaction -1 is none.  A history is a list of events:
   ('position', poller, topic, partition)             the poller starts anew: what comes next may have come before
   ('shared', topic, partition, offset)               a share group was given the record
   ('accepted', topic, partition, offset)             its acknowledgement was answered
+  ('doubted', topic, partition, offset)              its acknowledgement was refused, or not answered: it counts or not
   ('watermarks', topic, partition, high watermark, last stable offset)   after the end
 
 A transaction without an end is 'unknown': all of it may be there, or nothing.  What was read at the end:
@@ -179,18 +180,22 @@ class Judge:
                 self.found('%s: LOST output of %s', output, key)
 
     def judge_shared(self):
-        """Each record is given until it is accepted, and not once more."""
-        given, accepted = set(), set()
+        """Each record is given until it is accepted, and not once more; in doubt it may be given again, or not."""
+        given, accepted, doubted = set(), set(), set()
         for event in self.history:
+            place = event[1:4]
             if event[0] == 'accepted':
-                accepted.add(event[1:4])
+                accepted.add(place)
+            elif event[0] == 'doubted':
+                doubted.add(place)
             elif event[0] == 'shared':
-                given.add(event[1:4])
-                if event[1:4] in accepted:
-                    self.found('%s-%d: DOUBLED offset %d was given to the share group after it was accepted', *event[1:4])
+                given.add(place)
+                doubted.discard(place)
+                if place in accepted:
+                    self.found('%s-%d: DOUBLED offset %d was given to the share group after it was accepted', *place)
         for (topic, partition), rows in sorted(self.logs.items()):
             for offset, _ in rows if topic in self.shared else ():
-                if (topic, partition, offset) not in accepted:
+                if (topic, partition, offset) not in accepted | doubted:
                     word = 'not accepted' if (topic, partition, offset) in given else 'never given to the share group'
                     self.found('%s-%d: LOST offset %d was %s', topic, partition, offset, word)
 

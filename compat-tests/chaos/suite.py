@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bank transfers in transactions while the broker is killed (-9) or stands still: nothing committed is lost, doubled,
-reordered or torn, nothing aborted is read, each request is answered once, and no transaction hangs.  Half a minute with
-a fault every 3 s; with --full 30 minutes with a fault every 10 s."""
+reordered or torn, nothing aborted is read, each request is answered once, a share group accepts each record once, and
+no transaction hangs.  Half a minute with a fault every 3 s; with --full 30 minutes with a fault every 10 s."""
 import collections
 import importlib.util
 import json
@@ -17,10 +17,16 @@ from harness.context import run_quiet
 from harness.cases import check, wait_until
 
 PACKAGE = 'confluent-kafka==2.16.1'
+# Members of share groups are assigned partitions, and records of those who went away given to others, within seconds.
+SHARE_SETTINGS = {'group.share.min.heartbeat.interval.ms': '1000', 'group.share.heartbeat.interval.ms': '1000',
+                  'group.share.min.session.timeout.ms': '6000', 'group.share.session.timeout.ms': '6000',
+                  'group.share.min.record.lock.duration.ms': '5000', 'group.share.record.lock.duration.ms': '5000',
+                  'share.coordinator.state.topic.num.partitions': '3'}
 SETTINGS = {'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000', 'log.initial.task.delay.ms': '200',
             'log.segment.delete.delay.ms': '500', 'log.flush.offset.checkpoint.interval.ms': '1000',
             'group.consumer.min.session.timeout.ms': '6000', 'group.consumer.session.timeout.ms': '6000',
-            'group.consumer.heartbeat.interval.ms': '1000', 'group.consumer.min.heartbeat.interval.ms': '1000'}
+            'group.consumer.heartbeat.interval.ms': '1000', 'group.consumer.min.heartbeat.interval.ms': '1000',
+            **SHARE_SETTINGS}
 
 
 def load_judge(ctx):
@@ -149,12 +155,15 @@ def play(ctx, broker, label, kinds, torment_it, more=()):
         file.writelines(text + '\n' for text in anomalies)
     ends = collections.Counter((event[3], 'java' if event[1].startswith('j') else 'librdkafka') for event in events if event[0] == 'end')
     shown = sum(len(event[4]) for event in events if event[0] == 'polled')
-    print('%s: %s, %s; transactions %s; %d requests acknowledged; %d records read, %d shown to pollers; %d anomalies' % (
-        ctx.suite, label, done, {'%s %s' % key: n for key, n in sorted(ends.items())},
-        sum(1 for event in events if event[0] == 'acked'), sum(map(len, logs.values())), shown, len(anomalies)), flush=True)
+    counts = collections.Counter(event[0] for event in events)
+    print('%s: %s, %s; transactions %s; %d requests acknowledged; %d records read, %d shown to pollers; share group: given %d, '
+          'accepted %d, in doubt %d; %d anomalies' % (
+              ctx.suite, label, done, {'%s %s' % key: n for key, n in sorted(ends.items())}, counts['acked'], sum(map(len, logs.values())),
+              shown, counts['shared'], counts['accepted'], counts['doubted'], len(anomalies)), flush=True)
     check(not anomalies, lambda: '%s: %d anomalies: %s' % (done, len(anomalies), '; '.join(anomalies[:6])))
     for client in ('java', 'librdkafka'):
         check(ends[('committed', client)] > 3, 'too few transactions of %s were committed to say anything' % client)
+    check('share' not in kinds or counts['accepted'] > 3, 'the share group accepted too little to say anything')
     for word in [*outputs, 'accounts']:
         check(any(rows for (topic, _), rows in logs.items() if topic == '%s-%s' % (prefix, word)), 'nothing is in ' + word)
 
@@ -166,7 +175,7 @@ def chaos_case(ctx, group_protocol, seconds, every):
     def torment_it(check_alive):
         return 'seed %d, %d s, faults %s' % (seed, seconds, dict(torment(ctx, broker, random.Random(seed), seconds, every, check_alive)))
 
-    play(ctx, broker, group_protocol, [group_protocol], torment_it)
+    play(ctx, broker, group_protocol, [group_protocol, 'share'], torment_it)
 
 
 def run(ctx):

@@ -167,6 +167,12 @@ class JudgeTest(unittest.TestCase):
         self.story.history.append(('shared', 'in', 0, 0))
         self.finds('in-0: DOUBLED offset 0 was given')
 
+    def test_a_record_whose_acceptance_is_in_doubt(self):
+        self.story.history = [event for event in self.story.history if event[0] != 'accepted'] + [('doubted', 'in', 0, 0)]
+        self.assertEqual(self.story.judge(), [])
+        self.story.history.append(('shared', 'in', 0, 0))
+        self.finds('in-0: LOST offset 0 was not accepted')
+
     def test_an_output_of_who_tells_nothing(self):
         self.story.logs[('out', 0)] = [(0, record('~s', -1, 0, topic='out', key='i/in/0/0'))]
         self.story.history = [event for event in self.story.history if event[1] != 'w']

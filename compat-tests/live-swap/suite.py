@@ -12,7 +12,7 @@ from harness.context import run_quiet
 
 SETTINGS = {'group.consumer.session.timeout.ms': '10000', 'group.consumer.min.session.timeout.ms': '10000',
             'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
-            'log.initial.task.delay.ms': '500', 'share.coordinator.state.topic.num.partitions': '3',
+            'log.initial.task.delay.ms': '500',
             'group.streams.session.timeout.ms': '10000', 'group.streams.min.session.timeout.ms': '10000'}
 
 
@@ -52,7 +52,7 @@ def run(ctx):
     count = 20 if ctx.settings.is_full else 4
     seed = random.SystemRandom().randrange(1 << 32)
     with ctx.case('live_clients_go_on_over_%d_hand_overs' % count):
-        node = swap.Node(os.path.join(ctx.dir, 'node'), SETTINGS, libs, ctx.settings.binary)
+        node = swap.Node(os.path.join(ctx.dir, 'node'), dict(SETTINGS, **chaos.SHARE_SETTINGS), libs, ctx.settings.binary)
         ctx.brokers.append(node)
         node.format()
         node.start_as('apache')
@@ -66,5 +66,5 @@ def run(ctx):
             threading.Event().wait(3)
             return 'seed %d, %d hand-overs' % (seed, count)
 
-        chaos.play(ctx, node, 'live', ['consumer'], swap_it, [(answerer(ctx), 'sanswers')])
+        chaos.play(ctx, node, 'live', ['consumer', 'share'], swap_it, [(answerer(ctx), 'sanswers')])
         node.stop(60)

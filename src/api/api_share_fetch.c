@@ -33,6 +33,7 @@ struct item {
     struct weir_share_session_partition id;
     enum weir_status status;
     struct weir_share_slot *slot; /* a reference, or NULL */
+    bool has_records;             /* as the last look found */
     struct weir_share_read read;
 };
 
@@ -42,8 +43,8 @@ struct share_fetch {
     const struct weir_share_session_partition *wanted;
     size_t count;
     struct item *items;
-    size_t looked_count; /* so many of them are enough, as the last look found */
-    bool has_new;        /* it is the first to ask for one of them */
+    bool is_all_wanted; /* not only those where the last look found something */
+    bool has_new;       /* it is the first to ask for one of them */
     int64_t bytes_max;
     int64_t deadline_ms; /* the loop's clock */
     int64_t record_count;
@@ -247,17 +248,26 @@ static struct weir_share_read_terms terms_of(const struct share_fetch *fetch, in
 
 static void on_acquired(struct weir_call *call, void *argument);
 
+static bool is_wanted(const struct share_fetch *fetch, const struct item *item)
+{
+    return item->slot != NULL && item->status == WEIR_OK &&
+           (fetch->is_all_wanted || item->has_records);
+}
+
 /* Each partition may have an equal part of what is left of the bytes. */
 static void run_acquire(struct weir_task *task)
 {
     struct share_fetch *fetch = WEIR_CONTAINER_OF(task, struct share_fetch, task);
     int64_t bytes_left = fetch->bytes_max;
-    for (size_t i = 0; i < fetch->looked_count; i++) {
+    int64_t wanted_left = 0;
+    for (size_t i = 0; i < fetch->count; i++)
+        wanted_left += is_wanted(fetch, &fetch->items[i]);
+    for (size_t i = 0; i < fetch->count; i++) {
         struct item *item = &fetch->items[i];
-        struct weir_share_read_terms terms =
-            terms_of(fetch, bytes_left / (int64_t)(fetch->looked_count - i));
-        if (item->slot == NULL || item->status != WEIR_OK || terms.records_max == 0 ||
-            (bytes_left <= 0 && fetch->record_count > 0))
+        if (!is_wanted(fetch, item))
+            continue;
+        struct weir_share_read_terms terms = terms_of(fetch, bytes_left / wanted_left--);
+        if (terms.records_max == 0 || (bytes_left <= 0 && fetch->record_count > 0))
             continue;
         item->status = weir_share_slot_acquire(item->slot, &terms, fetch->call->arena, &item->read);
         bytes_left -= (int64_t)item->read.range.size;
@@ -283,20 +293,21 @@ static bool is_satisfied(struct weir_call *call, void *context)
     const request_t *request = call->body;
     struct share_fetch *fetch = context;
     int64_t bytes = 0;
+    fetch->is_all_wanted = false;
     for (size_t i = 0; i < fetch->count; i++) {
         struct item *item = &fetch->items[i];
         struct weir_share_read_terms terms = terms_of(fetch, fetch->bytes_max - bytes);
         int64_t more = 0;
+        item->has_records = false;
         if (item->slot == NULL || item->status != WEIR_OK)
             continue;
         item->status = weir_share_slot_look(item->slot, &terms, &more);
+        item->has_records = more > 0;
         bytes += more;
-        if (bytes > 0 && bytes >= request->min_bytes) {
-            fetch->looked_count = i + 1;
-            return true;
-        }
+        if (bytes > 0 && bytes >= request->min_bytes)
+            return true; /* those behind this one have their turn at the next fetch */
     }
-    fetch->looked_count = fetch->count;
+    fetch->is_all_wanted = true;
     return has_only_errors(fetch);
 }
 
@@ -386,7 +397,7 @@ static void begin_fetch(struct weir_call *call, void *context)
     fetch->deadline_ms = weir_loop_now_ms(weir_call_loop(call)) + request->max_wait_ms;
     if (request->is_renew_ack)
         fetch->count = 0; /* renews only */
-    fetch->looked_count = fetch->count;
+    fetch->is_all_wanted = true;
     if (!prepare_items(call, fetch)) {
         fetch->count = 0;
         weir_call_close(call);
@@ -394,7 +405,7 @@ static void begin_fetch(struct weir_call *call, void *context)
         answer(fetch);
     } else if (request->max_wait_ms <= 0 || is_satisfied(call, fetch)) {
         if (!fetch->has_new)
-            fetch->looked_count = fetch->count; /* whatever is there already */
+            fetch->is_all_wanted = true; /* whatever is there already */
         start_acquire(call, fetch);
     } else {
         wait_for_records(call, fetch, request->max_wait_ms);

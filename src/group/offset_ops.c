@@ -43,6 +43,15 @@ static enum weir_status check_item(const struct group_machine *machine, const st
     return group->ops->check_commit_item(group, committer, item);
 }
 
+/* TxnOffsetCommit has no word for a stale epoch. */
+static enum weir_status commit_status(const struct group_committer *committer,
+                                      enum weir_status status)
+{
+    return committer->is_transactional && status == WEIR_STALE_MEMBER_EPOCH
+               ? WEIR_ILLEGAL_GENERATION
+               : status;
+}
+
 void offset_commit(struct group_machine *machine,
                    const struct weir_group_offset_commit_request *request,
                    struct weir_offset_commit *commit, struct weir_step *step)
@@ -54,7 +63,7 @@ void offset_commit(struct group_machine *machine,
                                         .knows_stale_epoch = request->knows_group_id_not_found};
     enum weir_status status = prepare_commit(machine, request, &committer, step);
     if (status != WEIR_OK) {
-        op_complete(&commit->op, status, step);
+        op_complete(&commit->op, commit_status(&committer, status), step);
         return;
     }
     int64_t expire_ms = NO_TIMESTAMP;
@@ -66,7 +75,7 @@ void offset_commit(struct group_machine *machine,
     const struct group *group = machine_group(machine, request->group_id);
     for (size_t i = 0; i < commit->item_count; i++) {
         struct weir_offset_commit_item *item = &commit->items[i];
-        item->status = check_item(machine, group, &committer, item);
+        item->status = commit_status(&committer, check_item(machine, group, &committer, item));
         if (item->status != WEIR_OK)
             continue;
         record_offset(step, request->group_id, item, step->wall_ms, expire_ms);

@@ -219,6 +219,57 @@ def consumer_static_members(w):
     w.ask('nobody but an absent one', 'DeleteGroups', 2, dict(GroupsNames=[group]))
 
 
+def holds(w, label, group):
+    """What the only member has; epochs depend on when the coordinator hears of topics."""
+    member, = described(w, group)['Members']
+    w.note(label, [(item['TopicName'], item['Partitions']) for item in member['Assignment']['TopicPartitions']])
+
+
+@scenario
+def consumer_topics_come_and_go(w):
+    topic, later, group = w.topic('t', 2), w.n('later'), w.group('g')
+    a = Consumer(w, 'a', group, [topic, later])
+    a.join(None), a.wait_assigned(2)
+    holds(w, 'one of two', group)
+    a.commit('kept', topic, 1)
+    w.topic('later', 3)
+    a.wait_assigned(5)
+    holds(w, 'both', group)
+    a.commit('kept, too', later, 2)
+    w.ask('deletes', 'DeleteTopics', 5, dict(TopicNames=[topic], TimeoutMs=10000))
+    a.wait_assigned(3)
+    holds(w, 'one is gone', group)
+    a.commit('gone', topic, 3)
+    wait_until(lambda: all(item['Name'] == later for item in w.offsets(None, group)['Groups'][0]['Topics']), 'its offsets are gone')
+    w.offsets('what is left', group)
+    again = w.topic('t', 1)
+    a.wait_assigned(4)
+    holds(w, 'it came back', group)
+    w.offsets('of a topic that came back', group, [dict(Name=again, PartitionIndexes=[0])])
+
+
+@scenario
+def consumer_group_is_full(w):
+    topic, group = w.topic('t'), w.group('g')
+    members = [Consumer(w, str(n), group, [topic]) for n in range(7)]
+    for member in members:
+        member.join('joins')
+    members[0].leave('makes room'), w.note('joins', members[6].join(None)['ErrorCode']), w.note('is there already', members[5].join(None)['ErrorCode'])
+    old = w.group('old')
+    classic = [classic_groups.Member(w, 'old %d' % n, old, instance='i%d' % n, topics=(topic,), rebalance_ms=1000) for n in range(7)]
+    classic[0].join('joins'), classic[0].sync('joins', {classic[0]: assignment(topic, 0)})
+    for member in classic[1:6]:
+        member.send_join()
+    classic_groups.wait_members(w, old, 6)
+    classic[6].send_join()
+    w.note('is one too many', classic[6].connection.receive()['ErrorCode'])
+    new = Consumer(w, 'new', old, [topic])
+    classic[0].send_join()
+    for member in classic[:6]:
+        member.connection.receive()
+    new.join('is one too many')
+
+
 @scenario
 def consumer_expressions(w):
     one, group = w.topic('re-one', 2), w.group('g')

@@ -23,6 +23,7 @@ PREFIX = 'run'
 SETTINGS = {
     'offsets.topic.num.partitions': '1', 'transaction.state.log.num.partitions': '1',
     'group.consumer.assignment.interval.ms': '0', 'group.streams.assignment.interval.ms': '0',
+    'group.max.size': '6', 'group.consumer.max.size': '6',
     'group.streams.initial.rebalance.delay.ms': '0',
     'group.min.session.timeout.ms': '500', 'group.consumer.min.session.timeout.ms': '500',
     'group.consumer.min.heartbeat.interval.ms': '100', 'group.consumer.heartbeat.interval.ms': '200',

@@ -132,13 +132,13 @@ def streams_internal_topics(w):
     shape = topology(source, changelog=names[0], repartition=names[1])
     a = StreamsMember(w, 'a', group, shape)
     a.join('without its topics')
-    wait_until(lambda: not w.ask(None, 'Metadata', 12, dict(Topics=[dict(Name=names[0])]))['Topics'][0]['ErrorCode'], 'the topics')
+    wait_until(lambda: not w.ask(None, 'Metadata', 12, dict(Topics=[dict(Name=names[0])], AllowAutoTopicCreation=False))['Topics'][0]['ErrorCode'], 'the topics')
     wait_until(lambda: not a.acknowledge(None)['Status'], 'no complaints')
     rest(w, group, a)
     described = describe(w, 'with its topics', group)
     assert described
     for name in names:
-        made = w.ask(None, 'Metadata', 12, dict(Topics=[dict(Name=name)]))['Topics'][0]
+        made = w.ask(None, 'Metadata', 12, dict(Topics=[dict(Name=name)], AllowAutoTopicCreation=False))['Topics'][0]
         w.note('partitions', (made['ErrorCode'], len(made['Partitions']), made['IsInternal']))
         w.ask('configs', 'DescribeConfigs', 4, dict(Resources=[dict(ResourceType=2, ResourceName=name, ConfigurationKeys=['cleanup.policy', 'retention.ms', 'segment.bytes'])]))
     later = StreamsMember(w, 'later', w.group('missing'), topology(w.n('missing-source')))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transactions of both versions: what a producer may do when, who fences whom, what ends by itself, what can be seen of it."""
 from classic_groups import Member
+from consumer_groups import Consumer
+from streams_groups import StreamsMember, rest, topology
 from world import CONCURRENT_TRANSACTIONS, LOADING, TRANSACTIONAL, pause, scenario, wait_until
 
 COMMITTED = 1
@@ -315,6 +317,75 @@ def txn_offsets_of_classic_members(w):
         wait_until(lambda: all(part['ErrorCode'] == 0 for group_ in w.offsets(None, group, stable=True)['Groups']
                                for top in group_['Topics'] for part in top['Partitions']), 'stable offsets')
         w.offsets('ended', group, stable=True)
+
+
+@scenario
+def txn_offsets_of_consumer_members(w):
+    topic, group, x = w.topic('t', 2), w.group('g'), transaction(w, 'x')
+    a, s = Consumer(w, 'a', group, [topic]), Consumer(w, 's', group, [topic], instance='is')
+    a.join(None), a.acknowledge(None), s.join(None), a.beat(None), a.acknowledge(None), s.beat(None), s.acknowledge(None)
+    a.beat('at rest'), s.beat('at rest')
+    p = Producer(w, 'p', x)
+    p.init('begins')
+    mine, static = dict(MemberId=a.id, GenerationId=a.epoch), dict(MemberId=s.id, GenerationId=s.epoch, GroupInstanceId='is')
+    p.commit_offset('a member', group, topic, 1, **mine)
+    for label, more in (('no member', {}), ('of an older epoch', dict(mine, GenerationId=a.epoch - 1)), ('of a newer epoch', dict(mine, GenerationId=a.epoch + 1)),
+                        ('without epoch', dict(MemberId=a.id)), ('without member', dict(GenerationId=a.epoch)), ('a stranger', dict(mine, MemberId='stranger')),
+                        ('an instance it does not have', dict(mine, GroupInstanceId='is')), ('a static member', static),
+                        ('a static member without instance', dict(static, GroupInstanceId=None)), ('a static member of another instance', dict(static, GroupInstanceId='ix'))):
+        for version in (3, 5):
+            p.commit_offset(label, group, topic, 2, version=version, **more)
+    for partition in (0, 1):
+        where = [dict(Name=topic, Partitions=[dict(PartitionIndex=partition, CommittedOffset=4)])]
+        p.commit_offset('of an older epoch, partition %d' % partition, group, topic, 0, Topics=where, **dict(mine, GenerationId=a.epoch - 1))
+        p.commit_offset('of the oldest epoch, partition %d' % partition, group, topic, 0, Topics=where, **dict(mine, GenerationId=1))
+        w.ask('of an older epoch, partition %d' % partition, 'OffsetCommit', 9, dict(
+            GroupId=group, MemberId=a.id, GenerationIdOrMemberEpoch=a.epoch - 1, Topics=where))
+    w.offsets('pending', group, version=9, stable=True, MemberId=a.id, MemberEpoch=a.epoch)
+    s.leave('for now', -2)
+    p.commit_offset('an absent member', group, topic, 3, **static)
+    p.end('commit')
+    settled(w, x)
+    w.offsets('after the commit', group)
+
+
+@scenario
+def txn_offsets_of_streams_members(w):
+    topic, group, x = w.topic('t', 2), w.group('g'), transaction(w, 'x')
+    a, b = (StreamsMember(w, name, group, topology(topic)) for name in 'ab')
+    a.join(None), rest(w, group, a), b.join(None), rest(w, group, a, b)
+    a.beat('at rest'), b.beat('at rest')
+    p = Producer(w, 'p', x)
+    p.init('begins')
+    mine = dict(MemberId=a.id, GenerationId=a.epoch)
+    for label, more in (('a member', mine), ('no member', {}), ('of an older epoch', dict(mine, GenerationId=a.epoch - 1)), ('of a newer epoch', dict(mine, GenerationId=a.epoch + 1)),
+                        ('of the oldest epoch', dict(mine, GenerationId=1)), ('without epoch', dict(MemberId=a.id)), ('a stranger', dict(mine, MemberId='stranger')),
+                        ('an instance', dict(mine, GroupInstanceId='i'))):
+        for partition in (0, 1):
+            where = [dict(Name=topic, Partitions=[dict(PartitionIndex=partition, CommittedOffset=4)])]
+            p.commit_offset('%s, partition %d' % (label, partition), group, topic, 0, Topics=where, **more)
+    where = [dict(Name=w.n('none'), Partitions=[dict(PartitionIndex=0, CommittedOffset=4)])]
+    p.commit_offset('of another topic', group, topic, 0, Topics=where, **dict(mine, GenerationId=a.epoch - 1))
+    p.end('commit')
+    settled(w, x)
+    w.offsets('after the commit', group)
+
+
+@scenario
+def txn_topic_is_deleted(w):
+    topic, kept, group, x = w.topic('t'), w.topic('kept'), w.group('g'), transaction(w, 'x')
+    p = Producer(w, 'p', x)
+    p.init('begins')
+    p.write('to be deleted', topic, 'a'), p.write('kept', kept, 'b'), p.commit_offset('to be deleted', group, topic, 1), p.commit_offset('kept', group, kept, 1)
+    w.ask('deletes', 'DeleteTopics', 5, dict(TopicNames=[topic], TimeoutMs=10000))
+    wait_until(lambda: w.ask(None, 'Metadata', 12, dict(Topics=[dict(Name=topic)], AllowAutoTopicCreation=False))['Topics'][0]['ErrorCode'] == 3, 'the topic is gone')
+    describe(w, 'with a topic that is gone', x)
+    p.write('gone', topic, 'c'), producers(w, 'gone', topic)
+    p.end('commit')
+    settled(w, x, kept)
+    describe(w, 'over', x), w.fetch('kept', kept, isolation=COMMITTED)
+    wait_until(lambda: len(w.offsets(None, group)['Groups'][0]['Topics']) > 0, 'the offsets')
+    w.offsets('of what is left', group, [dict(Name=kept, PartitionIndexes=[0])])
 
 
 @scenario

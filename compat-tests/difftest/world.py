@@ -265,7 +265,7 @@ class World:
 
     def wait_topic(self, name, partitions):
         def ready():
-            topic = self.ask(None, 'Metadata', 12, dict(Topics=[dict(Name=name)]))['Topics'][0]
+            topic = self.ask(None, 'Metadata', 12, dict(Topics=[dict(Name=name)], AllowAutoTopicCreation=False))['Topics'][0]
             if topic['ErrorCode'] or len(topic['Partitions']) < partitions:
                 return None
             ask = [dict(PartitionIndex=i, CurrentLeaderEpoch=-1, Timestamp=-1) for i in range(partitions)]

@@ -14,10 +14,11 @@ import world  # noqa: E402
 import classic_groups  # noqa: E402
 import consumer_groups  # noqa: E402
 import features  # noqa: E402
+import group_configs  # noqa: E402
 import streams_groups  # noqa: E402
 import transactions  # noqa: E402
 
-FILES = (classic_groups, consumer_groups, features, streams_groups, transactions)
+FILES = (classic_groups, consumer_groups, features, group_configs, streams_groups, transactions)
 PREFIX = 'run'
 # One partition of each internal topic, so that one load is waited for; times short enough to be waited for.
 SETTINGS = {

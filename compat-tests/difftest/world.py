@@ -18,7 +18,7 @@ LOADING = (14, 15, 16)
 UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, CONCURRENT_TRANSACTIONS = 3, 6, 51
 TRANSACTIONAL, CONTROL = 0x10, 0x20
 MAY_DIFFER = {'ThrottleTimeMs', 'TransactionStartTimeMs', 'LastTimestamp', 'MaxTimestamp', 'LogAppendTimeMs', 'CoordinatorEpoch', 'LeaderEpoch'}
-LISTS_OF_ALL = {'Groups': 'GroupId', 'TransactionStates': 'TransactionalId'}
+LISTS_OF_ALL = {'Groups': 'GroupId', 'ConfigResources': 'ResourceName', 'TransactionStates': 'TransactionalId'}
 UUID = re.compile(r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}')
 SCENARIOS = {}
 

@@ -36,6 +36,28 @@ static enum weir_status find_missing(const struct share_group *group,
     return WEIR_OK;
 }
 
+/* When they were asked for last, as far as the group knows them already. */
+static void mark(const struct group_machine *machine, const struct share_job *job, int64_t since_ms)
+{
+    struct share_group *group = share_group_of(machine, job->group_id);
+    for (size_t i = 0; group != NULL && i < job->call.item_count; i++) {
+        struct share_topic *topic =
+            share_topics_find(&group->state.initializing, job->call.items[i].topic_id);
+        if (topic != NULL)
+            topic->since_ms = since_ms;
+    }
+}
+
+void share_initialize_refused(struct group_machine *machine, const struct share_job *job,
+                              const struct weir_step *step)
+{
+    struct share_group *group = share_group_of(machine, job->group_id);
+    if (group == NULL)
+        return;
+    mark(machine, job, SHARE_DUE);
+    timer_set(machine, &group->retry, step->now_ms + INITIALIZE_RETRY_MS);
+}
+
 enum weir_status share_initialize(const struct group_machine *machine, struct weir_slice group_id,
                                   const struct share_view *view, int32_t epoch,
                                   struct weir_step *step)
@@ -70,6 +92,7 @@ enum weir_status share_initialize(const struct group_machine *machine, struct we
         return step->status;
     }
     job->call.state_epoch = epoch;
+    mark(machine, job, step->now_ms);
     share_job_start(job, step);
     return WEIR_OK;
 }

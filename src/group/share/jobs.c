@@ -124,13 +124,14 @@ static void run(struct weir_completion *completion)
 static void written(struct weir_write *write, void *machine, enum weir_write_outcome outcome,
                     enum weir_status status, struct weir_step *step)
 {
-    (void)machine;
     struct share_job *job = WEIR_CONTAINER_OF(write, struct share_job, written);
     if (outcome == WEIR_WRITE_COMMITTED) {
         job->start.run = run;
         weir_step_complete(step, &job->start);
         return;
     }
+    if (job->kind == SHARE_JOB_INITIALIZE)
+        share_initialize_refused(machine, job, step);
     if (job->op != NULL)
         op_complete(job->op, status, step);
     share_job_free(job);

@@ -373,6 +373,12 @@ enum weir_status replay_share_state(struct group_machine *machine,
         weir_arena_done(&arena);
         return status;
     }
+    for (size_t i = 0; i < state.initializing.count; i++) {
+        const struct share_topic *before =
+            share_topics_find(&group->state.initializing, state.initializing.items[i].id);
+        if (before != NULL) /* it is still the same question */
+            state.initializing.items[i].since_ms = before->since_ms;
+    }
     weir_arena_done(&group->state_arena);
     group->state_arena = arena;
     group->state = state;

@@ -29,7 +29,7 @@ struct share_topic {
     struct weir_slice name;
     const int32_t *partitions; /* ascending; none of a topic whose state is being deleted */
     size_t count;
-    int64_t since_ms; /* when the record was read; SHARE_DUE: it did not succeed */
+    int64_t since_ms; /* initializing only: when it was asked for last; SHARE_DUE: in vain */
 };
 #define SHARE_DUE INT64_MIN
 
@@ -218,6 +218,9 @@ void share_job_ended(struct group_machine *machine, const struct share_job *job,
                      struct weir_step *step);
 void share_initialize_ended(struct group_machine *machine, const struct share_job *job,
                             struct weir_step *step);
+/* It could not even be written that they are asked for: soon again. */
+void share_initialize_refused(struct group_machine *machine, const struct share_job *job,
+                              const struct weir_step *step);
 void share_alter_ended(struct group_machine *machine, const struct share_job *job,
                        struct weir_step *step);
 void share_delete_topics_ended(struct group_machine *machine, const struct share_job *job,

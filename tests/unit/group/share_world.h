@@ -30,6 +30,7 @@ static struct {
     size_t call_total;
     bool answers_at_once;
     enum weir_status status; /* of the answers */
+    int32_t busy_partition;  /* -1, or the one whose coordinator is loading */
     struct share_note notes[SHARE_NOTES_MAX];
     size_t note_count;
 } sharing;
@@ -54,7 +55,8 @@ static inline void share_answer_call(struct weir_group_share_call *call, bool is
 {
     for (size_t i = 0; i < call->item_count; i++) {
         struct weir_group_share_item *item = &call->items[i];
-        item->status = sharing.status;
+        item->status = item->partition == sharing.busy_partition ? WEIR_COORDINATOR_LOAD_IN_PROGRESS
+                                                                 : sharing.status;
         if (item->status != WEIR_OK)
             continue;
         struct share_note *note =
@@ -115,6 +117,7 @@ static inline void share_world_start(void)
 {
     memset(&sharing, 0, sizeof(sharing));
     sharing.answers_at_once = true;
+    sharing.busy_partition = -1;
     world.share_port = &fake_share_port;
     image_offset = 0;
     world_start();

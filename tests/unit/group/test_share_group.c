@@ -213,6 +213,23 @@ Test(share_group, an_unreachable_share_coordinator_is_asked_again)
     cr_assert_eq(sharing.call_count, 0);
 }
 
+Test(share_group, one_partition_whose_coordinator_loads_is_asked_again_alone)
+{
+    create_topic("t", 1, 3);
+    sharing.busy_partition = 1;
+    struct sharer a;
+    cr_assert_eq(sharer_join(&a, "g", "a", "t"), WEIR_OK);
+    cr_assert_eq(share_partition_count("g"), 2);
+    fake_world_advance(&world.base, 501);
+    cr_assert_eq(sharing.call_total, 2);
+    sharing.busy_partition = -1;
+    fake_world_advance(&world.base, 501);
+    cr_assert_eq(share_partition_count("g"), 3);
+    cr_assert_eq(sharing.call_total, 3);
+    cr_assert_eq(sharer_beat(&a), WEIR_OK);
+    cr_assert_eq(a.held_count, 3);
+}
+
 Test(share_group, an_initialisation_that_a_crash_cut_short_is_begun_again)
 {
     create_topic("t", 1, 2);

@@ -196,6 +196,12 @@ static enum weir_status new_shares(struct weir_broker *broker)
     return weir_share_coordinator_new(&options, &broker->shares);
 }
 
+static struct weir_partition *find_partition(void *context, struct weir_uuid topic_id,
+                                             int32_t partition)
+{
+    return weir_replicas_find(context, topic_id, partition);
+}
+
 static enum weir_status new_share_partitions(struct weir_broker *broker)
 {
     const struct weir_config *config = broker->config;
@@ -203,7 +209,8 @@ static enum weir_status new_share_partitions(struct weir_broker *broker)
                                                     .pool = broker->pool,
                                                     .log = broker->log,
                                                     .publisher = broker->publisher,
-                                                    .replicas = broker->replicas,
+                                                    .find_partition = find_partition,
+                                                    .find_context = broker->replicas,
                                                     .statics = &config->statics,
                                                     .broker_id = config->node_id,
                                                     .coordinator = broker->shares,

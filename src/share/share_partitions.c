@@ -192,7 +192,8 @@ enum weir_status weir_share_slot_get(struct weir_share_partitions *partitions,
     if (*out != NULL)
         return WEIR_OK;
     struct weir_partition *partition =
-        weir_replicas_find(partitions->options.replicas, key->topic_id, key->partition);
+        partitions->options.find_partition(partitions->options.find_context, key->topic_id,
+                                           key->partition);
     if (partition == NULL)
         return WEIR_NOT_LEADER_OR_FOLLOWER;
     struct weir_partition_role role;

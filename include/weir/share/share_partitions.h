@@ -20,7 +20,7 @@
 #include "weir/base/list.h"
 #include "weir/base/log.h"
 #include "weir/metadata/config_resolve.h"
-#include "weir/replication/replicas.h"
+#include "weir/replication/partition.h"
 #include "weir/runtime/env.h"
 #include "weir/runtime/file_range.h"
 #include "weir/runtime/task_pool.h"
@@ -36,7 +36,10 @@ struct weir_share_partitions_options {
     struct weir_task_pool *pool;
     const struct weir_log *log;
     struct weir_image_publisher *publisher;
-    struct weir_replicas *replicas;
+    /* A new reference to the partition, or NULL when it is not here; any thread. */
+    struct weir_partition *(*find_partition)(void *context, struct weir_uuid topic_id,
+                                             int32_t partition);
+    void *find_context;
     const struct weir_static_configs *statics;
     int32_t broker_id;
     struct weir_share_coordinator *coordinator;

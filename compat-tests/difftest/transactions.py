@@ -211,6 +211,7 @@ def fencing(w, is_new):
         next_one.add('its own', (topic, [0]))
     next_one.write('its own', topic, 'c')
     zombie.write('in between', topic, 'd')
+    next_one.write('goes on', topic, 'e')
     zombie.end('in between', False)
     describe(w, 'untouched', x)
     next_one.end('its own')

@@ -107,7 +107,8 @@ enum weir_status weir_producer_verification_check(const struct weir_producer_sta
     const struct weir_producer *producer = weir_producer_state_find(state, batch->producer_id);
     const struct producer_verification *verification =
         weir_producer_verification(state, batch->producer_id);
-    if (verification == NULL)
+    /* One of an older epoch is that of a zombie, and says nothing about this producer. */
+    if (verification == NULL || batch->producer_epoch > verification->epoch)
         return WEIR_OK;
     bool has_batches = producer != NULL && producer->batch_count > 0;
     if (verification->supports_epoch_bump && batch->base_sequence != 0 && !has_batches) {

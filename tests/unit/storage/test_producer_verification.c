@@ -107,3 +107,12 @@ Test(producer_verification, a_coordinators_batch_needs_its_guard_too)
     options.verification_guard = begin(1, 0, -1, true);
     cr_assert_eq(world_try_append(&world, &batch, &options, &result), WEIR_OK);
 }
+
+Test(producer_verification, a_zombies_does_not_hold_up_the_open_transaction_of_its_successor)
+{
+    cr_assert_eq(append(1, 1, 0, begin(1, 1, 0, true)), WEIR_OK);
+    uint64_t guard = begin(1, 0, 0, false);
+    cr_assert_neq(guard, 0);
+    cr_assert_eq(append(1, 0, 0, guard), WEIR_INVALID_PRODUCER_EPOCH);
+    cr_assert_eq(append(1, 1, 1, 0), WEIR_OK);
+}

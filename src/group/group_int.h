@@ -18,6 +18,8 @@
 #include "weir/protocol/record_types.h"
 #include "weir/protocol/wire_reader.h"
 
+#include <stdatomic.h>
+
 #define NO_DEADLINE            INT64_MAX
 #define NO_TIMESTAMP           (-1)
 #define CONSUMER_PROTOCOL_TYPE "consumer"
@@ -303,10 +305,11 @@ struct group_context {
     const struct weir_group_share_port *share_port; /* NULL: there is no share coordinator */
     void *share_port_context;
     struct weir_group_service *service; /* for what comes back from the port */
+    atomic_uint_fast64_t share_jobs;    /* how many were begun; relaxed: numbers only rise */
 };
 
 struct group_machine {
-    const struct group_context *context;
+    struct group_context *context;
     const struct weir_group_config *config; /* in context */
     const struct weir_image *image;         /* one reference; NULL while the log is replayed */
     struct weir_map groups;
@@ -316,6 +319,7 @@ struct group_machine {
     uint64_t incarnations;
     int64_t now_ms;             /* of the event under way; timers that replay sets begin there */
     int64_t new_topics_version; /* the image with the youngest topic */
+    uint64_t share_job;         /* the number of the last that this machine began */
     struct weir_map rebalances; /* group id -> struct rebalance_log (rebalances.c) */
 };
 

@@ -82,10 +82,11 @@ static int topic_of(uint8_t id)
 
 static void take_call(struct weir_group_share_call *call, bool is_removal)
 {
-    enum weir_status status = is_quiet || pick(5) != 0
-                                  ? WEIR_OK
-                                  : (pick(2) == 0 ? WEIR_NOT_COORDINATOR : WEIR_FENCED_STATE_EPOCH);
+    uint32_t mood = is_quiet ? 0 : pick(5); /* each partition has a coordinator of its own */
     for (size_t i = 0; i < call->item_count; i++) {
+        enum weir_status status = pick(5) >= mood ? WEIR_OK
+                                  : pick(2) == 0  ? WEIR_NOT_COORDINATOR
+                                                  : WEIR_FENCED_STATE_EPOCH;
         struct weir_group_share_item *item = &call->items[i];
         item->status = status;
         if (status == WEIR_OK)

@@ -189,6 +189,11 @@ static void loaded(struct group *base, struct weir_step *step)
     int64_t timeout_ms = machine_group_config(base->machine, base->id, "share.session.timeout.ms");
     size_t cursor = 0;
     const struct weir_map_entry *entry;
+    const uint64_t job = share_job_next(base->machine);
+    for (size_t i = 0; i < group->state.initializing.count; i++) {
+        group->state.initializing.items[i].since_ms = SHARE_DUE; /* nobody else asks */
+        group->state.initializing.items[i].job = job;
+    }
     while ((entry = weir_map_next(&group->members, &cursor)) != NULL) {
         struct share_member *member = entry->value;
         timer_set(base->machine, &member->session, step->now_ms + timeout_ms);

@@ -10,6 +10,12 @@
 #define INITIALIZE_FORGOTTEN_MS 30000
 #define INITIALIZE_RETRY_MS     500
 
+static bool is_due(const struct share_topic *initializing, int64_t now_ms)
+{
+    return initializing->since_ms == SHARE_DUE ||
+           now_ms - initializing->since_ms >= INITIALIZE_FORGOTTEN_MS;
+}
+
 /* The topic's partitions that are neither initialised nor on their way. */
 static enum weir_status find_missing(const struct share_group *group,
                                      const struct weir_image_topic *topic,
@@ -20,8 +26,7 @@ static enum weir_status find_missing(const struct share_group *group,
         group == NULL ? NULL : share_topics_find(&group->state.initialized, topic->id);
     const struct share_topic *initializing =
         group == NULL ? NULL : share_topics_find(&group->state.initializing, topic->id);
-    if (initializing != NULL && (initializing->since_ms == SHARE_DUE ||
-                                 step->now_ms - initializing->since_ms >= INITIALIZE_FORGOTTEN_MS))
+    if (initializing != NULL && is_due(initializing, step->now_ms))
         initializing = NULL;
     int32_t *partitions =
         weir_arena_calloc(arena, (size_t)topic->partition_count + 1, sizeof(*partitions));
@@ -36,15 +41,18 @@ static enum weir_status find_missing(const struct share_group *group,
     return WEIR_OK;
 }
 
-/* When they were asked for last, as far as the group knows them already. */
-static void mark(const struct group_machine *machine, const struct share_job *job, int64_t since_ms)
+/* Topics that were due are asked for anew by this job. */
+static void mark_asked(const struct group_machine *machine, const struct share_job *job,
+                       int64_t now_ms)
 {
     struct share_group *group = share_group_of(machine, job->group_id);
     for (size_t i = 0; group != NULL && i < job->call.item_count; i++) {
         struct share_topic *topic =
             share_topics_find(&group->state.initializing, job->call.items[i].topic_id);
-        if (topic != NULL)
-            topic->since_ms = since_ms;
+        if (topic == NULL || !is_due(topic, now_ms))
+            continue;
+        topic->since_ms = now_ms;
+        topic->job = job->number;
     }
 }
 
@@ -54,11 +62,16 @@ void share_initialize_refused(struct group_machine *machine, const struct share_
     struct share_group *group = share_group_of(machine, job->group_id);
     if (group == NULL)
         return;
-    mark(machine, job, SHARE_DUE);
+    for (size_t i = 0; i < job->call.item_count; i++) {
+        struct share_topic *topic =
+            share_topics_find(&group->state.initializing, job->call.items[i].topic_id);
+        if (topic != NULL)
+            topic->since_ms = SHARE_DUE;
+    }
     timer_set(machine, &group->retry, step->now_ms + INITIALIZE_RETRY_MS);
 }
 
-enum weir_status share_initialize(const struct group_machine *machine, struct weir_slice group_id,
+enum weir_status share_initialize(struct group_machine *machine, struct weir_slice group_id,
                                   const struct share_view *view, int32_t epoch,
                                   struct weir_step *step)
 {
@@ -92,7 +105,7 @@ enum weir_status share_initialize(const struct group_machine *machine, struct we
         return step->status;
     }
     job->call.state_epoch = epoch;
-    mark(machine, job, step->now_ms);
+    mark_asked(machine, job, step->now_ms);
     share_job_start(job, step);
     return WEIR_OK;
 }
@@ -115,6 +128,11 @@ static struct share_topic one_partition(const struct weir_group_share_item *item
                                 .since_ms = now_ms};
 }
 
+bool share_job_is_too_old(const struct share_job *job, const struct share_topic *topic)
+{
+    return job->number < topic->job;
+}
+
 /* Takes what was initialised from one list to the other, and what cannot be from the first. */
 static enum weir_status move(const struct share_group *group, const struct share_job *job,
                              struct weir_step *step, struct share_state *state, bool *out_changed)
@@ -125,7 +143,8 @@ static enum weir_status move(const struct share_group *group, const struct share
         const struct weir_group_share_item *item = &job->call.items[i];
         const struct share_topic *known =
             share_topics_find(&group->state.initializing, item->topic_id);
-        if (known == NULL || !share_topic_has(known, item->partition))
+        if (known == NULL || !share_topic_has(known, item->partition) ||
+            share_job_is_too_old(job, known))
             continue; /* deleted meanwhile */
         if (may_be_asked_again(item->status))
             continue;
@@ -165,7 +184,8 @@ void share_initialize_ended(struct group_machine *machine, const struct share_jo
     for (size_t i = 0; i < job->call.item_count; i++) {
         struct share_topic *topic =
             share_topics_find(&group->state.initializing, job->call.items[i].topic_id);
-        if (topic == NULL || !may_be_asked_again(job->call.items[i].status))
+        if (topic == NULL || !may_be_asked_again(job->call.items[i].status) ||
+            share_job_is_too_old(job, topic))
             continue;
         topic->since_ms = SHARE_DUE;
         timer_set(machine, &group->retry, step->now_ms + INITIALIZE_RETRY_MS);

@@ -9,7 +9,12 @@
 
 #include "weir/base/memory.h"
 
-enum weir_status share_job_new(const struct group_machine *machine, struct weir_slice group_id,
+uint64_t share_job_next(struct group_machine *machine)
+{
+    return atomic_fetch_add_explicit(&machine->context->share_jobs, 1, memory_order_relaxed) + 1;
+}
+
+enum weir_status share_job_new(struct group_machine *machine, struct weir_slice group_id,
                                enum share_job_kind kind, struct weir_group_op *op,
                                struct share_job **out)
 {
@@ -17,6 +22,8 @@ enum weir_status share_job_new(const struct group_machine *machine, struct weir_
     if (job == NULL)
         return WEIR_NO_MEMORY;
     job->context = machine->context;
+    job->number = share_job_next(machine);
+    machine->share_job = job->number;
     job->kind = kind;
     job->op = op;
     if (text_dup(group_id, &job->group_id) != WEIR_OK) {

@@ -114,14 +114,33 @@ void share_alter(struct group_machine *machine, struct weir_slice group_id,
     share_job_start(job, step);
 }
 
+/* What cannot be written any more was not done: it may be asked for again. */
+static enum weir_status status_of_alter(const struct share_group *group,
+                                        const struct share_job *job, size_t index)
+{
+    const struct weir_group_share_item *item = &job->call.items[index];
+    if (item->status != WEIR_OK)
+        return item->status;
+    if (group == NULL)
+        return WEIR_NOT_COORDINATOR;
+    const struct share_topic *topic = share_topics_find(&group->state.initializing, item->topic_id);
+    bool is_ours = topic != NULL && !share_job_is_too_old(job, topic);
+    if (topic == NULL) { /* another request that altered it was answered first */
+        topic = share_topics_find(&group->state.initialized, item->topic_id);
+        is_ours = topic != NULL && share_topic_has(topic, item->partition);
+    }
+    return is_ours ? WEIR_OK : WEIR_NOT_COORDINATOR;
+}
+
 void share_alter_ended(struct group_machine *machine, const struct share_job *job,
                        struct weir_step *step)
 {
     struct weir_share_alter *alter = WEIR_CONTAINER_OF(job->op, struct weir_share_alter, op);
+    const struct share_group *group = share_group_of(machine, job->group_id);
     size_t next = 0; /* the job has those that were OK, in their order */
     for (size_t i = 0; i < alter->item_count; i++)
         if (alter->items[i].status == WEIR_OK && next < job->call.item_count)
-            alter->items[i].status = job->call.items[next++].status;
+            alter->items[i].status = status_of_alter(group, job, next++);
     alter->op.status = WEIR_OK;
     share_initialize_ended(machine, job, step);
     op_wait_committed(&alter->op, step);

@@ -376,8 +376,11 @@ enum weir_status replay_share_state(struct group_machine *machine,
     for (size_t i = 0; i < state.initializing.count; i++) {
         const struct share_topic *before =
             share_topics_find(&group->state.initializing, state.initializing.items[i].id);
-        if (before != NULL) /* it is still the same question */
-            state.initializing.items[i].since_ms = before->since_ms;
+        state.initializing.items[i].job = machine->share_job;
+        if (before == NULL)
+            continue;
+        state.initializing.items[i].since_ms = before->since_ms; /* it is still the same question */
+        state.initializing.items[i].job = before->job;
     }
     weir_arena_done(&group->state_arena);
     group->state_arena = arena;

@@ -30,6 +30,7 @@ struct share_topic {
     const int32_t *partitions; /* ascending; none of a topic whose state is being deleted */
     size_t count;
     int64_t since_ms; /* initializing only: when it was asked for last; SHARE_DUE: in vain */
+    uint64_t job;     /* the same: answers to jobs before this one are too old */
 };
 #define SHARE_DUE INT64_MIN
 
@@ -194,17 +195,19 @@ struct share_job {
     struct weir_completion start;
     struct weir_group_share_call call;
     const struct group_context *context;
+    uint64_t number;            /* of all of the service, from 1 */
     struct weir_slice group_id; /* owned */
     enum share_job_kind kind;
     struct weir_group_op *op; /* whose answer waits for it; NULL: none */
     size_t capacity;
 };
 
+/* A number above those of all jobs before. */
+uint64_t share_job_next(struct group_machine *machine);
 /* Without partitions yet.  NO_MEMORY. */
-WEIR_MUST_CHECK enum weir_status share_job_new(const struct group_machine *machine,
-                                               struct weir_slice group_id,
-                                               enum share_job_kind kind, struct weir_group_op *op,
-                                               struct share_job **out);
+WEIR_MUST_CHECK enum weir_status share_job_new(struct group_machine *machine,
+                                               struct weir_slice group_id, enum share_job_kind kind,
+                                               struct weir_group_op *op, struct share_job **out);
 void share_job_free(struct share_job *job);
 WEIR_MUST_CHECK enum weir_status share_job_add(struct share_job *job, struct weir_uuid topic_id,
                                                int32_t partition, int64_t start_offset);
@@ -218,6 +221,9 @@ void share_job_ended(struct group_machine *machine, const struct share_job *job,
                      struct weir_step *step);
 void share_initialize_ended(struct group_machine *machine, const struct share_job *job,
                             struct weir_step *step);
+/* The question was asked before the state was deleted, or before the log was read anew: what the
+ * answer says may not be so any more.  topic: as it is in initializing now. */
+bool share_job_is_too_old(const struct share_job *job, const struct share_topic *topic);
 /* It could not even be written that they are asked for: soon again. */
 void share_initialize_refused(struct group_machine *machine, const struct share_job *job,
                               const struct weir_step *step);
@@ -230,7 +236,7 @@ void share_delete_group_ended(struct group_machine *machine, const struct share_
 
 /* Subscribed partitions that are not initialised are to be: a record, and a job when the records
  * are committed.  NO_MEMORY. */
-WEIR_MUST_CHECK enum weir_status share_initialize(const struct group_machine *machine,
+WEIR_MUST_CHECK enum weir_status share_initialize(struct group_machine *machine,
                                                   struct weir_slice group_id,
                                                   const struct share_view *view, int32_t epoch,
                                                   struct weir_step *step);

@@ -8,7 +8,7 @@
 #include "weir/protocol/messages/fetch_request.h"
 #include "weir/protocol/messages/fetch_response.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -102,12 +102,19 @@ static size_t walk_batches(struct weir_slice records, int64_t *next_offset, driv
     return at;
 }
 
+static _Noreturn void refused(int16_t error_code)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "a fetch was refused with error %d", error_code);
+    bench_fail(text);
+}
+
 static size_t take_partition(struct drive_consumer *consumer,
                              const struct weir_fetch_response_partition_data *data,
                              drive_on_batch on_batch, void *context)
 {
     if (data->error_code != 0)
-        bench_fail("a fetch was refused");
+        refused(data->error_code);
     for (int32_t i = 0; i < consumer->count; i++) {
         if (consumer->partitions[i] != data->partition_index)
             continue;
@@ -129,7 +136,7 @@ bool drive_consumer_take(struct drive_consumer *consumer, drive_on_batch on_batc
         return false;
     drive_read(frame, WEIR_API_FETCH, FETCH_VERSION, &consumer->arena, &response);
     if (response.error_code != 0)
-        bench_fail("a fetch was refused");
+        refused(response.error_code);
     consumer->session_id = response.session_id;
     consumer->session_epoch = response.session_id == 0 ? -1 : consumer->session_epoch + 1;
     size_t bytes = 0;

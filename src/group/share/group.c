@@ -68,6 +68,7 @@ enum weir_status share_member_new(struct share_group *group, struct weir_slice i
 
 void share_remove_member(struct share_group *group, struct share_member *member)
 {
+    group->may_be_pending = true;
     (void)weir_map_remove(&group->members, member->id); /* it is `member` */
     member_free(member);
 }
@@ -116,12 +117,14 @@ struct partition_set share_target_of(const struct share_group *group, struct wei
 
 void share_remove_target(struct share_group *group, struct weir_slice member_id)
 {
+    group->may_be_pending = true;
     target_free(weir_map_remove(&group->targets, member_id));
 }
 
 enum weir_status share_set_target(struct share_group *group, struct weir_slice member_id,
                                   const struct partition_set *partitions)
 {
+    group->may_be_pending = true;
     struct share_target *target = weir_calloc(1, sizeof(*target));
     if (target == NULL)
         return WEIR_NO_MEMORY;
@@ -174,6 +177,7 @@ static enum weir_status create(struct group_machine *machine, struct weir_slice 
     group->epoch = SHARE_EPOCH_INITIAL;
     group->assignment_epoch = SHARE_EPOCH_INITIAL;
     group->is_metadata_stale = true; /* nobody has looked yet */
+    group->may_be_pending = true;
     status = timer_init(machine, &group->retry, share_retry_fired);
     if (status != WEIR_OK) {
         free_group(&group->base);

@@ -257,9 +257,12 @@ static enum weir_status update_epoch(struct beat *beat)
                                               &beat->metadata, &beat->step->arena, &beat->view);
     if (status != WEIR_OK)
         return status;
-    if (beat->reason == NULL && group != NULL && group->epoch <= group->assignment_epoch &&
-        share_assignment_is_pending(group))
-        beat->reason = "other partitions are ready";
+    if (beat->reason == NULL && group != NULL && group->may_be_pending &&
+        group->epoch <= group->assignment_epoch) {
+        beat->group->may_be_pending = share_assignment_is_pending(group);
+        if (beat->group->may_be_pending)
+            beat->reason = "other partitions are ready";
+    }
     if (beat->reason == NULL && group != NULL && !group->is_metadata_stale)
         return WEIR_OK;
     int64_t hash;

@@ -141,6 +141,7 @@ enum weir_status replay_share_member(struct group_machine *machine,
     weir_arena_done(&member->metadata_arena);
     member->metadata_arena = arena;
     member->metadata = value;
+    member->group->may_be_pending = true;
     return WEIR_OK;
 }
 
@@ -352,6 +353,7 @@ enum weir_status replay_share_state(struct group_machine *machine,
             group->state_arena = (struct weir_arena){0};
             group->state = (struct share_state){0};
             group->has_state = false;
+            group->may_be_pending = true;
         }
         return WEIR_OK;
     }
@@ -386,5 +388,6 @@ enum weir_status replay_share_state(struct group_machine *machine,
     group->state_arena = arena;
     group->state = state;
     group->has_state = true;
+    group->may_be_pending = true;
     return WEIR_OK;
 }

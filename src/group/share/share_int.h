@@ -99,6 +99,7 @@ struct share_group {
     bool has_state; /* there is a record of type 15 */
     /* Memory only. */
     bool is_metadata_stale;   /* its topics may have changed */
+    bool may_be_pending;      /* nobody looked since targets, states or subscriptions changed */
     struct group_timer retry; /* of an initialisation that did not succeed */
 };
 

@@ -14,9 +14,17 @@ struct share_topic *share_topics_find(const struct share_topics *topics, struct 
 
 bool share_topic_has(const struct share_topic *topic, int32_t partition)
 {
-    for (size_t i = 0; i < topic->count; i++)
-        if (topic->partitions[i] == partition)
+    size_t low = 0;
+    size_t high = topic->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (topic->partitions[middle] == partition)
             return true;
+        if (topic->partitions[middle] < partition)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return false;
 }
 

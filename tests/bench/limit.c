@@ -28,7 +28,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 1024
+#define EVENTS_MAX   1024
+#define SOCKET_BYTES 102400
 
 /* What the syncing thread is given: the partitions, and what may be read when it is done. */
 struct limit_sync {
@@ -324,9 +325,15 @@ static int listen_on(const char *port)
 
 static void take_connection(struct limit_server *server, int listener)
 {
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), on = 1;
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), on = 1,
+        buffer = SOCKET_BYTES;
     if (fd < 0)
         return;
+    /* As the brokers have it by default (socket.send.buffer.bytes): what waits in a long buffer has
+     * left the cache. */
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) != 0)
+        bench_fail("setsockopt");
     struct limit_connection *connection = weir_calloc(1, sizeof(*connection));
     if (connection == NULL || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
         bench_fail("out of memory");

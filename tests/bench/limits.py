@@ -112,6 +112,10 @@ def spread(values):
     return {'median': statistics.median(values), 'min': min(values), 'max': max(values)}
 
 
+def least(measured, name, figure):
+    return min(one[name][figure] for one in measured)
+
+
 def summary(row, measured):
     names = list(measured[0])
     out = {'key': row.key, 'label': row.label, 'unit': row.unit, 'rounds': measured, 'ratios': {},
@@ -122,6 +126,7 @@ def summary(row, measured):
     for other in ('limit', 'apache'):
         if other in names:
             out['ratios'][other] = spread([one['weir'][first] / one[other][first] for one in measured])
+            out['ratios'][other]['least'] = least(measured, 'weir', first) / least(measured, other, first)
     if 'apache' in names:
         out['ratios']['apache_limit'] = spread([one['apache'][first] / one['limit'][first] for one in measured])
     return out
@@ -180,7 +185,7 @@ def number(value):
 
 
 def table(results):
-    lines = ['| work | figure | limit | weir | Apache Kafka | weir / limit (min-max) | weir / Apache (min-max) | Apache / limit |',
+    lines = ['| work | figure | limit | weir | Apache Kafka | weir / limit (min-max; least/least) | weir / Apache (the same) | Apache / limit |',
              '|---|---|---|---|---|---|---|---|']
     for row in results['rows']:
         figure = list(next(iter(row['figures'].values())))[0]
@@ -189,7 +194,7 @@ def table(results):
             cells.append(number(row['figures'][name][figure]['median']) if name in row['figures'] else '-')
         for other, most in (('limit', row['against_limit']), ('apache', row['against_apache'])):
             ratio = row['ratios'].get(other)
-            cells.append('%.2f (%.2f-%.2f)%s' % (ratio['median'], ratio['min'], ratio['max'], verdict(ratio['median'], most)) if ratio else '-')
+            cells.append('%.2f (%.2f-%.2f; %.2f)%s' % (ratio['median'], ratio['min'], ratio['max'], ratio['least'], verdict(ratio['median'], most)) if ratio else '-')
         ratio = row['ratios'].get('apache_limit')
         cells.append('%.1f' % ratio['median'] if ratio else '-')
         lines.append('| ' + ' | '.join(cells) + ' |')
@@ -225,6 +230,12 @@ def report(results):
     return '\n'.join(lines + latency_table(results) + idle_table(results)) + '\n'
 
 
+def save(options, results):
+    if options.json:
+        with open(options.json, 'w') as file:
+            json.dump(results, file, indent=1)
+
+
 def write_docs(path, text):
     with open(path) as file:
         before, rest = file.read().split(BEGIN)
@@ -249,6 +260,7 @@ def parse():
     parser.add_argument('--idle-seconds', type=float, default=20)
     parser.add_argument('--foreign-max', type=float, default=0.10)
     parser.add_argument('--retries', type=int, default=3)
+    parser.add_argument('--scale', type=float, default=1, help='of the size of each run, for a quick look')
     parser.add_argument('--broker-cpu', type=int, default=0)
     parser.add_argument('--drive-cpu', type=int, default=1)
     parser.add_argument('--work', help='where the data lies')
@@ -278,12 +290,14 @@ def measure(options, results):
         for row in rows.ROWS:
             if row.key not in wanted:
                 continue
+            row.scale(options.scale)
             used = [flushing] + systems[1:] if row.is_flushing else systems
             for system in used:
                 (system.unpin if row.is_unpinned else system.pin)()
             result = measure_row(options, used, row)
             if result is not None:
                 results['rows'].append(result)
+                save(options, results)
                 print(table({'rows': [result]})[-1], flush=True)
         results['resident_after_mb'] = {system.name: system.resident_mb() for system in systems}
     finally:
@@ -303,9 +317,7 @@ def main():
         measure(options, results)
     text = report(results)
     print('\n' + text)
-    if options.json:
-        with open(options.json, 'w') as file:
-            json.dump(results, file, indent=1)
+    save(options, results)
     if options.write_docs:
         write_docs(options.write_docs, text)
 

@@ -17,6 +17,12 @@ class Row:
         self.is_unpinned = load.pop('unpinned', False)
         self.what = load.pop('what')
 
+    def scale(self, factor):
+        self.size = int(self.size * factor)
+        for name in ('requests', 'seconds'):
+            if name in self.load:
+                self.load[name] = type(self.load[name])(max(self.load[name] * factor, 1))
+
     @property
     def partitions(self):
         return self.load.get('partitions', 1)

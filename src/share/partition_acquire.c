@@ -47,48 +47,94 @@ static int16_t throttle_limit(const struct weir_share_partition_config *config)
     return (int16_t)(half > THROTTLE_DELIVERIES_MIN ? half : THROTTLE_DELIVERIES_MIN);
 }
 
-/* How many records of a run may be delivered together; 0: not together with what was taken. */
-static int64_t deliverable(const struct taking *taking, const struct run *run,
-                           bool *out_is_throttled)
+/* The runs that were one batch, from the run at `at` on: each is looked at once. */
+struct group {
+    int64_t batch_first_offset;
+    int64_t end; /* not at or past this offset */
+    int64_t taken;
+    int64_t taken_max; /* -1: nothing in it is throttled */
+};
+
+static bool is_in_group(const struct taking *taking, const struct group *group, size_t at)
+{
+    const struct weir_share_partition *partition = taking->partition;
+    return at < partition->run_count && partition->runs[at].first_offset < group->end &&
+           partition->runs[at].batch_first_offset == group->batch_first_offset;
+}
+
+static bool is_throttled(const struct taking *taking, const struct group *group, size_t at)
+{
+    for (; is_in_group(taking, group, at); at++) {
+        const struct run *run = &taking->partition->runs[at];
+        if (run_is_available(run) && run->delivery_count >= throttle_limit(taking->config))
+            return true;
+    }
+    return false;
+}
+
+/* How many records of the run come along with what was taken of the group already; 0: none, and
+ * nothing behind them. */
+static int64_t deliverable(const struct taking *taking, struct group *group, const struct run *run)
 {
     int64_t count = run->last_offset - run->first_offset + 1;
     int32_t max = taking->config->delivery_count_max;
     int16_t limit = throttle_limit(taking->config);
     bool is_last_attempt = max > 2 && run->delivery_count >= max - 1;
-    *out_is_throttled = is_last_attempt || run->delivery_count >= limit;
-    if (!*out_is_throttled)
-        return count;
-    if (taking->taken > 0)
-        return 0;
+    if (run->delivery_count >= limit && group->taken_max < 0) {
+        int shift = run->delivery_count - limit + 1;
+        int64_t fewer = shift > 30 ? 0 : run->batch_size >> shift;
+        group->taken_max = fewer > 1 ? fewer : 1;
+    }
     if (is_last_attempt)
-        return 1;
-    int shift = run->delivery_count - limit + 1;
-    int64_t fewer = shift > 30 ? 0 : run->batch_size >> shift;
-    if (fewer > count)
-        return count;
-    return fewer > 1 ? fewer : 1;
-}
-
-/* One available run that lies within what was read. */
-static void take_run(struct taking *taking, size_t at)
-{
-    struct weir_share_partition *partition = taking->partition;
-    struct run *run = &partition->runs[at];
-    int64_t all = run->last_offset - run->first_offset + 1;
-    bool is_throttled;
-    int64_t count = deliverable(taking, run, &is_throttled);
-    int64_t left = taking->records_max - taking->taken;
+        count = group->taken > 0 ? 0 : 1;
+    /* When more was taken before the first one that failed often, it no longer counts. */
+    int64_t left = group->taken_max - group->taken;
+    if (group->taken_max >= 0 && left > 0 && count > left)
+        count = left;
+    left = taking->records_max - taking->taken;
     if (taking->acquire->is_record_limited && count > left)
         count = left;
-    if (count == 0) {
+    return count;
+}
+
+static bool is_enough(const struct taking *taking, const struct group *group,
+                      const struct run *last)
+{
+    int32_t max = taking->config->delivery_count_max;
+    return (max > 2 && last->delivery_count >= max) || group->taken == group->taken_max ||
+           (taking->acquire->is_record_limited && taking->taken >= taking->records_max);
+}
+
+/* Takes what may be taken of the group that begins with the run at `at`.  The run behind it. */
+static size_t take_group(struct taking *taking, size_t at, int64_t end)
+{
+    struct weir_share_partition *partition = taking->partition;
+    struct group group = {
+        .batch_first_offset = partition->runs[at].batch_first_offset, .end = end, .taken_max = -1};
+    bool is_careful = is_throttled(taking, &group, at);
+    if (is_careful && taking->taken > 0) {
         taking->is_done = true;
-        return;
+        return at;
     }
-    if (count < all)
-        (void)runs_cut(partition, run->first_offset + count); /* behind this one */
-    run_give(&partition->runs[at], taking->holder, taking->lock_deadline_ms);
-    taking->taken += count;
-    taking->is_done = is_throttled;
+    bool goes_on = true;
+    for (; is_in_group(taking, &group, at); at++) {
+        struct run *run = &partition->runs[at];
+        if (!goes_on || !run_is_available(run))
+            continue;
+        int64_t count = deliverable(taking, &group, run);
+        goes_on = count > 0;
+        if (!goes_on)
+            continue;
+        if (count < run->last_offset - run->first_offset + 1)
+            (void)runs_cut(partition, run->first_offset + count); /* behind this one */
+        run_give(run, taking->holder, taking->lock_deadline_ms);
+        group.taken += count;
+        taking->taken += count;
+        goes_on = !is_enough(taking, &group, run);
+    }
+    if (is_careful && group.taken > 0)
+        taking->is_done = true;
+    return at;
 }
 
 static void take_again(struct taking *taking, int64_t first_offset)
@@ -100,12 +146,9 @@ static void take_again(struct taking *taking, int64_t first_offset)
         return;
     size_t at = runs_cut(partition, first_offset);
     (void)runs_cut(partition, end);
-    for (; at < partition->run_count && partition->runs[at].first_offset < end; at++) {
-        if (taking->is_done || taking->taken >= taking->records_max)
-            return;
-        if (run_is_available(&partition->runs[at]))
-            take_run(taking, at);
-    }
+    while (at < partition->run_count && partition->runs[at].first_offset < end &&
+           !taking->is_done && taking->taken < taking->records_max)
+        at = take_group(taking, at, end);
 }
 
 static void append_taken(struct taking *taking, int64_t first_offset, int64_t last_offset)

@@ -25,7 +25,9 @@ struct run {
     int64_t last_offset;
     int64_t lock_deadline_ms; /* ACQUIRED */
     int64_t change_id;
-    int64_t batch_size; /* of what it was cut from, as it was first acquired or loaded */
+    /* Of what it was cut from, as that was first acquired or loaded. */
+    int64_t batch_first_offset;
+    int64_t batch_size;
     struct holder *holder;
     int16_t delivery_count;
     int8_t state;    /* enum weir_share_delivery_state */

@@ -68,13 +68,14 @@ void runs_append(struct weir_share_partition *partition, int64_t first_offset, i
 {
     WEIR_ASSERT(partition->run_count < partition->run_count_max);
     WEIR_ASSERT(first_offset == partition->end_offset && last_offset >= first_offset);
-    partition->runs[partition->run_count++] = (struct run){.first_offset = first_offset,
-                                                           .last_offset = last_offset,
-                                                           .lock_deadline_ms = INT64_MAX,
-                                                           .batch_size =
-                                                               last_offset - first_offset + 1,
-                                                           .delivery_count = delivery_count,
-                                                           .state = (int8_t)state};
+    partition->runs[partition->run_count++] =
+        (struct run){.first_offset = first_offset,
+                     .last_offset = last_offset,
+                     .lock_deadline_ms = INT64_MAX,
+                     .batch_first_offset = first_offset,
+                     .batch_size = last_offset - first_offset + 1,
+                     .delivery_count = delivery_count,
+                     .state = (int8_t)state};
     partition->end_offset = last_offset + 1;
 }
 

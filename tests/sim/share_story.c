@@ -225,6 +225,9 @@ static void acknowledge(struct story *story, int member, bool only_accept)
     struct weir_arena arena;
     struct weir_share_change change;
     weir_arena_init(&arena, 0);
+    /* What lies before is passed over: its lock ran out after the last delivery, and when that
+     * could not be stored it may come again after a restart. */
+    int64_t start = weir_share_partition_start_offset(story->partition);
     enum weir_status status =
         weir_share_partition_acknowledge(story->partition, &story->config, member_name(member),
                                          &item, 1, story->world.now_ms, &arena, &change);
@@ -239,7 +242,7 @@ static void acknowledge(struct story *story, int member, bool only_accept)
             continue;
         }
         truth->holder = -1;
-        truth->is_done = type != WEIR_SHARE_RELEASE;
+        truth->is_done = truth->is_done || (type != WEIR_SHARE_RELEASE && offset >= start);
     }
     weir_arena_done(&arena);
 }

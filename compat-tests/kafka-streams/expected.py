@@ -161,3 +161,13 @@ class Tally:
         buckets = collections.Counter(n % 7 for n in range(self.count))
         return {'seen-out': [('e%d' % n, str(n)) for n in range(self.count)],
                 'tally-out': [('b%d' % bucket, str(n)) for bucket, total in buckets.items() for n in range(1, total + 1)]}
+
+    def at_least_once(self, rows):
+        """What the rows come to when anything may be counted again: each number, and how far each bucket's count came.  (A count that
+        a crash left in the changelog, but not yet in the output, is never put out: the same records count on from there.)"""
+        wanted = self.output()
+        highest = {}
+        for bucket, n in rows['tally-out']:
+            highest[bucket] = max(highest.get(bucket, 0), int(n))
+        return {'seen-out': sorted(set(rows['seen-out']) & set(wanted['seen-out'])),
+                'tally-out': [(bucket, n) for bucket, n in wanted['tally-out'] if int(n) <= highest.get(bucket, 0)]}

@@ -232,7 +232,7 @@ class Kills:
         def wrong():
             rows = {topic: self.hands.drain('%s-%s' % (self.prefix, topic)) for topic in wanted}
             if not is_exact:
-                rows = {topic: sorted(set(rows[topic]) & set(wanted[topic])) for topic in rows}
+                rows = self.scenario.at_least_once(rows)
             return {topic: difference(rows[topic], wanted[topic]) for topic in wanted if difference(rows[topic], wanted[topic])}
 
         wait_until(lambda: not wrong(), seconds, lambda: '%s; %s' % (wrong(), self.app.story()), pause=0.5)

@@ -226,6 +226,27 @@ Test(share_partition, what_failed_often_is_delivered_alone_at_last)
     end(partition);
 }
 
+Test(share_partition, what_is_left_of_a_batch_that_failed_often_counts_together)
+{
+    struct weir_share_partition *partition = fresh(0);
+    for (int i = 0; i < 3; i++) {
+        (void)acquire(partition, "a", 10);
+        if (i == 0) /* 4 records are left, in two runs */
+            cr_assert_eq(acknowledge(partition, "a", 2, 7, WEIR_SHARE_ACCEPT), WEIR_OK);
+        cr_assert_eq(acknowledge(partition, "a", 0, 1, WEIR_SHARE_RELEASE), WEIR_OK);
+        cr_assert_eq(acknowledge(partition, "a", 8, 9, WEIR_SHARE_RELEASE), WEIR_OK);
+    }
+    struct result got = acquire(partition, "a", 10);
+    cr_assert_eq(got.count, 2); /* half of the batch of 10 is more than that */
+    cr_assert_eq(got.items[0].delivery_count, 4);
+    cr_assert_eq(acknowledge(partition, "a", 0, 1, WEIR_SHARE_RELEASE), WEIR_OK);
+    cr_assert_eq(acknowledge(partition, "a", 8, 9, WEIR_SHARE_RELEASE), WEIR_OK);
+    got = acquire(partition, "a", 10);
+    cr_assert_eq(got.count, 1);
+    cr_assert_eq(got.items[0].last_offset, 0);
+    end(partition);
+}
+
 Test(share_partition, what_could_not_be_stored_is_held_as_before)
 {
     struct weir_share_partition *partition = fresh(0);

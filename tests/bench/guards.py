@@ -32,6 +32,8 @@ PRODUCE = {
     'produce, 16 KB of 100 B, 1 in flight': dict(batch=16384, record=100, in_flight=1),
     'produce, 64 KB of 1 KB, 1 in flight': dict(batch=65536, record=1024, in_flight=1),
     'produce, 64 KB of 1 KB, idempotent': dict(batch=65536, record=1024, in_flight=1, idempotent=1),
+    'produce, 64 KB of 1 KB, lz4': dict(batch=65536, record=1024, in_flight=1, codec='lz4'),
+    'produce, 64 KB of 1 KB, zstd': dict(batch=65536, record=1024, in_flight=1, codec='zstd'),
     'produce, 1 MB of 1 KB, 1 in flight': dict(batch=1000000, record=1024, in_flight=1),
 }
 FETCH = {

@@ -192,7 +192,7 @@ class Kills:
         self.config = dict(config_of(guarantee, protocol), **{
             'transaction.timeout.ms': '5000', 'repartition.purge.interval.ms': '1000', 'request.timeout.ms': '5000'})
         self.hands, self.feeder = (programs.Hands(ctx, self.broker.address) for _ in range(2))
-        self.app = None
+        self.app, self.feeding = None, None
         wire.create_topics(self.broker.address, {self.prefix + '-' + name: (n, {}) for name, n in self.scenario.topics.items()})
 
     def start_app(self):
@@ -201,30 +201,35 @@ class Kills:
     def committed(self):
         return sum(sum(self.hands.offsets('ends', '%s-%s' % (self.prefix, name)).values()) for name in ('seen-out', 'tally-out'))
 
-    def wait_progress(self, seconds=90):
-        """Both outputs grow, while the application runs."""
+    def work(self, part, parts, seconds=90):
+        """Begins to feed one part of the input, and returns while it is worked on: the output grows."""
         before = self.committed()
+        given = {topic: {p: rows[len(rows) * part // parts:len(rows) * (part + 1) // parts] for p, rows in partitions.items()}
+                 for topic, partitions in self.scenario.input.items()}
+        if self.feeding:
+            self.feeding.join()
+        self.feeding = threading.Thread(target=self.feeder.feed, args=(self.prefix, given, self.rate, 600))
+        self.feeding.start()
         wait_until(lambda: self.committed() > before + 100, seconds, lambda: 'the output grows beyond %d: %s' % (before, self.app.story()))
 
     def go(self, app_kills, broker_kills):
         """Each kill comes in the middle of work; the second kill of the application takes its state directory with it."""
-        feeding = threading.Thread(target=self.feeder.feed, args=(self.prefix, self.scenario.input, self.rate, 600))
-        feeding.start()
+        parts = iter(range(app_kills + broker_kills + 1))
         self.start_app()
         self.app.wait_running()
         for n in range(max(app_kills, broker_kills)):
             if n < app_kills:
-                self.wait_progress()
+                self.work(next(parts), app_kills + broker_kills + 1)
                 self.app.kill()
                 if n == 1:
                     shutil.rmtree(self.app.directory)
                 self.start_app()
             if n < broker_kills:
-                self.wait_progress()
+                self.work(next(parts), app_kills + broker_kills + 1)
                 self.broker.kill()
                 self.broker.start()
-        self.wait_progress()
-        feeding.join()
+        self.work(next(parts), app_kills + broker_kills + 1)
+        self.feeding.join()
 
     def judge(self, seconds=120, is_exact=True):
         wanted = self.scenario.output()
